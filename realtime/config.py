@@ -1,0 +1,288 @@
+"""Every key of the configuration, once, with its unit in its name and its reason below it.
+
+Precedence: environment, `.env`, the YAML file (`--config`), the defaults here. The keys in lower case are those of the YAML file; in
+upper case, those of the environment. `PROMETHEUS_*`, `API_*`, `CORS_ORIGIN`, `DATA_CACHE_TTL` and `LOG_LEVEL` keep the names and units
+of the backend that this server replaces, so a `.env` of that one works.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from realtime.errors import ConfigError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+
+SECRETS: Final = frozenset({"prometheus_url", "prometheus_password", "prometheus_token"})
+"""Keys whose value is never echoed; a URL may hold a password."""
+
+NO_COMMENT_PING_SECONDS: Final = 86_400.0
+"""aiohttp-sse cannot be told not to send its comment; ours is a heartbeat that scripts can hear, so that one sleeps."""
+
+
+class Source(BaseModel):
+    """Where one cluster's metrics are."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, frozen=True)
+
+    prometheus_url: str = "http://localhost:9090"
+    """Base URL of VictoriaMetrics or Prometheus. Any path prefix: VictoriaMetrics cluster and vmauth have one."""
+
+    prometheus_timeout: int = Field(default=10_000, gt=0, le=300_000)
+    """Milliseconds that one request may take."""
+
+    prometheus_username: str = ""
+    """Basic authentication, with the password."""
+
+    prometheus_password: SecretStr = SecretStr("")
+    """Basic authentication."""
+
+    prometheus_token: SecretStr = SecretStr("")
+    """Bearer token; instead of a user name and password."""
+
+    pbs_exporter_job_name: str = ""
+    """Only series with this `job` label. Empty: all, since the exporter itself sets none and sites choose freely."""
+
+    pbs_exporter_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_:]*$")
+    """What a relabelling put before every metric's name."""
+
+    @field_validator("prometheus_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+            _ = parts.port
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError("allowed: http://HOST[:PORT][/PREFIX] or https://…")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _is_one_kind_of_login(self) -> "Source":
+        if self.prometheus_token.get_secret_value() and self.prometheus_username:
+            raise ValueError("prometheus_token and prometheus_username exclude each other: set one")
+        return self
+
+
+class Cluster(Source):
+    """One cluster among several: its name, and its source. What it does not say it takes from the top level."""
+
+    name: Name
+    """What readers choose with `?cluster=`."""
+
+
+class Settings(Source, BaseSettings):
+    """The whole configuration."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore",  # the environment and .env belong to others too; unknown keys of the YAML file are refused below
+        env_file=".env",
+        env_ignore_empty=True,
+        use_attribute_docstrings=True,
+        frozen=True,
+    )
+
+    # -- what is watched
+
+    cluster_name: Name = "pbs"
+    """The one cluster's name, where `clusters` lists none."""
+
+    clusters: tuple[Cluster, ...] = ()
+    """Several clusters, each with a name and the keys above that differ. The first is the one that readers get who name none."""
+
+    # -- the door
+
+    api_port: int = Field(default=3001, ge=0, le=65_535)
+    """TCP port. 0 takes a free one and says which."""
+
+    api_host: str = "localhost"
+    """Address to listen on. `0.0.0.0` for every interface."""
+
+    cors_origin: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
+    """Origins (comma-separated) whose pages may read this server. `*` allows all, without credentials."""
+
+    log_level: Literal["debug", "info", "warn", "warning", "error"] = "info"
+    """The least that is logged."""
+
+    # -- polling
+
+    poll_interval_seconds: float = Field(default=5.0, ge=0.05, le=3_600)
+    """How often the newest sample's timestamp is asked for. The probe costs VictoriaMetrics 0.5 ms, so it may be much shorter than
+    the scrape interval: it bounds how late a new scrape is seen."""
+
+    refetch_seconds: float = Field(default=30.0, gt=0, le=3_600)
+    """Everything is fetched at least this often, also if the probe saw nothing new: VictoriaMetrics shows a brand-new series
+    2 to 10 s after its first sample, so a probe alone would miss a new node until the next scrape."""
+
+    backoff_max_seconds: float = Field(default=60.0, gt=0, le=3_600)
+    """A failing source is asked less and less often, down to this."""
+
+    max_fetch_mib: int = Field(default=256, gt=0, le=4_096)
+    """A larger answer is refused. 5,000 nodes are 6 MiB."""
+
+    stale_after_seconds: float = Field(default=180.0, gt=0, le=86_400)
+    """Data older than this is called stale. The exporter runs PBS's commands every 60 s and a scrape adds up to as much again;
+    this allows one of them to be missed."""
+
+    data_cache_ttl: int = Field(default=30_000, ge=0, le=3_600_000)
+    """Milliseconds for which an answer of the analytics endpoints serves everyone."""
+
+    trend_minutes: int = Field(default=180, gt=0, le=1_440)
+    """How far back the `trend` topic goes, one point a minute."""
+
+    # -- the stream
+
+    heartbeat_seconds: float = Field(default=15.0, ge=0.05, le=300)
+    """A reader to whom nothing was sent for so long gets a heartbeat. Below the 60 s after which nginx and most balancers cut an
+    idle connection, and short enough for a page's watchdog."""
+
+    slow_reader_timeout_seconds: float = Field(default=30.0, gt=0, le=3_600)
+    """A reader that accepted no byte for so long is cut off."""
+
+    sweep_interval_seconds: float = Field(default=0.25, gt=0, le=10)
+    """How often lagging readers are looked at: have they drained, or are they gone?"""
+
+    max_unsent_kib: int = Field(default=64, gt=0, le=65_536)
+    """A reader with more than this waiting to be sent is lagging: it gets nothing until it drains, then one conflated diff."""
+
+    fan_out_slice: int = Field(default=200, gt=0, le=100_000)
+    """Writes between two turns of the event loop; 200 take about 2 ms."""
+
+    tombstones: int = Field(default=10_000, ge=0, le=10_000_000)
+    """How many removals are remembered. A cursor from before the oldest gets a snapshot instead of a diff."""
+
+    long_poll_max_seconds: float = Field(default=60.0, gt=0, le=600)
+    """The longest `wait` of a long-poll."""
+
+    retry_max_ms: int = Field(default=10_000, ge=1_000, le=300_000)
+    """Readers are told to come back after a random time between 1 s and this, so that a restart is no stampede."""
+
+    shutdown_seconds: float = Field(default=3.0, gt=0, le=60)
+    """How long open connections have to close once they were told `bye`."""
+
+    # -- what a reader may ask
+
+    max_command_kib: int = Field(default=64, gt=0, le=4_096)
+    """The longest WebSocket command."""
+
+    max_bad_commands: int = Field(default=10, gt=0, le=1_000)
+    """A connection is closed after so many commands that could not be understood, one after the other."""
+
+    max_globs: int = Field(default=32, gt=0, le=1_000)
+    """Globs in one view."""
+
+    max_glob_length: int = Field(default=128, gt=0, le=1_000)
+    """Characters in one glob."""
+
+    @field_validator("cors_origin", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = value.split(",")
+        if isinstance(value, Iterable):
+            return tuple(str(origin).strip().rstrip("/") for origin in value if str(origin).strip())
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, values: Any) -> Any:
+        """Give each cluster the top level's source keys that it does not set itself."""
+        clusters = values.get("clusters") if isinstance(values, dict) else None
+        if isinstance(clusters, list | tuple):
+            top = {key: values[key] for key in Source.model_fields if key in values}
+            values = values | {
+                "clusters": tuple(top | one if isinstance(one, dict) else one for one in clusters)
+            }
+        return values
+
+    @model_validator(mode="after")
+    def _are_distinct(self) -> "Settings":
+        names = [cluster.name for cluster in self.clusters]
+        if len(set(names)) < len(names):
+            raise ValueError("clusters: each name may stand once")
+        return self
+
+    @property
+    def feeds(self) -> tuple[Cluster, ...]:
+        """The clusters to watch: those listed, or the one of the top level."""
+        if self.clusters:
+            return self.clusters
+        source = {key: getattr(self, key) for key in Source.model_fields}
+        return (Cluster(name=self.cluster_name, **source),)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 — the signature is pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, .env, YAML."""
+        return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def load(path: Path | None = None, **given: Any) -> Settings:
+    """Read the configuration; `given` (command-line options) outranks everything.
+
+    Raises ConfigError: one line a fault, with the key, what was given, and what is allowed.
+    """
+    if path is not None:
+        _check_keys(path)
+
+    class _Loaded(Settings):
+        model_config = SettingsConfigDict(yaml_file=path)
+
+    try:
+        return _Loaded(**given)
+    except ValidationError as faults:
+        lines = [_explain(fault) for fault in faults.errors(include_url=False)]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _check_keys(path: Path) -> None:
+    """Refuse a file that cannot be read and keys that nothing reads: a misspelt key must not be a silent default."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise ConfigError(f"{path}: is not YAML{where}") from None
+    if content is None:
+        return
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: must be a mapping of keys to values")
+    unknown = [str(key) for key in content if key not in Settings.model_fields]
+    if unknown:
+        allowed = ", ".join(sorted(Settings.model_fields))
+        raise ConfigError(f"{path}: unknown key {', '.join(unknown)}; allowed: {allowed}")
+
+
+def _explain(fault: Any) -> str:
+    """One validation fault as `key: given X; allowed: Y`."""
+    key = ".".join(str(part) for part in fault["loc"])
+    rule = str(fault["msg"]).removeprefix("Value error, ")
+    shown = SECRETS.isdisjoint(str(part) for part in fault["loc"]) and not isinstance(fault["input"], dict)
+    given = f"given {fault['input']!r}; " if shown else ""
+    return f"{key}: {given}{rule}" if key else rule

@@ -1,0 +1,1 @@
+"""Where readings come from. I/O in."""

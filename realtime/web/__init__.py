@@ -1,0 +1,1 @@
+"""How they hear it. I/O out, thin: parse, subscribe, write, unsubscribe."""
