@@ -11,7 +11,15 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -136,6 +144,10 @@ class Settings(Source, BaseSettings):
     stale_after_seconds: float = Field(default=180.0, gt=0, le=86_400)
     """Data older than this is called stale. The exporter runs PBS's commands every 60 s and a scrape adds up to as much again;
     this allows one of them to be missed."""
+
+    node_grace_seconds: float = Field(default=150.0, ge=0, le=86_400)
+    """A node that the source no longer lists is shown for so long as it last was, then removed: two of the exporter's 60 s ticks and a
+    scrape, since it lists no node while it waits for pbsnodes."""
 
     data_cache_ttl: int = Field(default=30_000, ge=0, le=3_600_000)
     """Milliseconds for which an answer of the analytics endpoints serves everyone."""

@@ -1,0 +1,215 @@
+"""`realtime serve | demo | simulate | check`.
+
+The web stack is imported by the commands that need it: `realtime --help` answers at once.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import structlog
+import typer
+from rich.console import Console
+
+from realtime import __version__
+from realtime.config import Cluster, Settings, load
+from realtime.errors import ConfigError
+
+if TYPE_CHECKING:
+    from realtime.app import MakeSource
+    from realtime.check import Finding
+
+app = typer.Typer(
+    help="Live state of PBS Pro clusters, from VictoriaMetrics to every screen.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="YAML file; see config/realtime.example.yaml.", dir_okay=False),
+]
+Port = Annotated[int | None, typer.Option("--port", "-p", min=0, max=65_535, help="Instead of API_PORT.")]
+Nodes = Annotated[int, typer.Option(min=1, max=50_000, help="Simulated nodes.")]
+Seed = Annotated[int, typer.Option(help="Another seed is another cluster.")]
+Pace = Annotated[float, typer.Option(min=0.0001, max=1.0, help="Share of the nodes that change each time.")]
+
+T = TypeVar("T")
+
+console = Console(stderr=True, highlight=False)
+
+
+@app.command()
+def serve(config: Config = None, port: Port = None) -> None:
+    """Serve the configured clusters."""
+    settings = _settings(config, port)
+    _run(_serve(settings))
+
+
+@app.command()
+def demo(
+    config: Config = None, port: Port = None, nodes: Nodes = 46, seed: Seed = 1, pace: Pace = 0.05
+) -> None:
+    """Serve a simulated cluster that needs nothing else."""
+    from realtime.app import now_ms
+    from realtime.source.simulator import SimulatedCluster, SimulatedSource
+
+    settings = _settings(config, port, cluster_name="hopper", clusters=())
+
+    def simulated(_: Cluster, __: Settings) -> SimulatedSource:
+        cluster = SimulatedCluster(nodes, seed=seed, pace=pace)
+        cluster.live_through(30 * 86_400, now_ms())
+        return SimulatedSource(cluster, now_ms=now_ms)
+
+    _run(_serve(settings, simulated))
+
+
+@app.command()
+def simulate(  # noqa: PLR0917 — typer passes them by name
+    port: Annotated[int, typer.Option("--port", "-p", min=0, max=65_535, help="As pbs-exporter.")] = 8888,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "localhost",
+    nodes: Nodes = 46,
+    seed: Seed = 1,
+    pace: Pace = 0.05,
+    tick_seconds: Annotated[
+        float, typer.Option(min=0.05, max=3600, help="How often the exporter runs PBS's commands.")
+    ] = 15.0,
+) -> None:
+    """Serve a simulated cluster's metrics for a VictoriaMetrics to scrape."""
+    from aiohttp import web
+
+    from realtime.source.simulator import SimulatedCluster, simulated_exporter
+
+    async def exporting() -> None:
+        cluster = SimulatedCluster(nodes, seed=seed, pace=pace)
+        runner = web.AppRunner(simulated_exporter(cluster, tick_seconds=tick_seconds), access_log=None)
+        await runner.setup()
+        try:
+            try:
+                await web.TCPSite(runner, host, port).start()
+            except OSError as error:
+                raise ConfigError(
+                    f"--host {host} --port {port}: cannot listen there: {error.strerror}"
+                ) from None
+            console.print(f"simulated pbs-exporter: http://{host}:{runner.addresses[0][1]}/metrics")
+            await _until_told_to_stop()
+        finally:
+            await runner.cleanup()
+
+    _log_to_stderr("info")
+    _run(exporting())
+
+
+@app.command()
+def check(config: Config = None) -> None:
+    """Say what a server would find; exit with 1 if it could not serve."""
+    from realtime.app import now_ms, victoria
+    from realtime.check import inspect
+
+    settings = _settings(config, None)
+
+    async def checking() -> bool:
+        good = True
+        for cluster in settings.feeds:
+            source = victoria(cluster, settings)
+            try:
+                finding = await inspect(
+                    cluster.name,
+                    source,
+                    prefix=cluster.pbs_exporter_prefix,
+                    stale_after_seconds=settings.stale_after_seconds,
+                    now_ms=now_ms(),
+                )
+            finally:
+                await source.close()
+            _tell(finding)
+            good = good and not finding.faults
+        return good
+
+    if not _run(checking()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def _tell(finding: "Finding") -> None:
+    """One cluster's findings, for a tired operator: the verdict first, then what to do."""
+    out = Console(highlight=False)
+    verdict = "[red]cannot be served[/red]" if finding.faults else "[green]can be served[/green]"
+    out.print(f"[bold]{finding.cluster}[/bold]: {verdict}")
+    if finding.age_seconds is not None:
+        nodes, jobs = finding.summary["nodes"], finding.summary["jobs"]
+        out.print(f"  series   {finding.series}, the newest sample {max(0.0, finding.age_seconds):.0f} s old")
+        for name, source in finding.sources.items():
+            out.print(
+                f"  exporter {name}: node states as of dialect {source['dialect']}, told by {source['decidedBy']}"
+            )
+        states = ", ".join(
+            f"{nodes[state]} {state}" for state in ("free", "busy", "offline", "down") if state in nodes
+        )
+        out.print(f"  nodes    {nodes.get('total', 0)}" + (f": {states}" if states else ""))
+        out.print(
+            f"  jobs     {jobs.get('running', '?')} running, {jobs.get('queued', '?')} queued, {jobs.get('held', '?')} held"
+        )
+        out.print(f"  queues   {finding.topics['queues']}, users with jobs {finding.topics['users']}")
+    for fault in finding.faults:
+        out.print(f"  [red]fault[/red]    {fault}", soft_wrap=True)
+    for warning in finding.warnings:
+        out.print(f"  [yellow]look at[/yellow]  {warning}", soft_wrap=True)
+
+
+async def _serve(settings: Settings, make_source: "MakeSource | None" = None) -> None:
+    from realtime.app import serving, victoria
+
+    async with serving(settings, make_source or victoria):
+        await _until_told_to_stop()
+
+
+async def _until_told_to_stop() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    await stop.wait()
+
+
+def _settings(config: Path | None, port: int | None, **given: Any) -> Settings:
+    if port is not None:
+        given["api_port"] = port
+    try:
+        settings = load(config, **given)
+    except ConfigError as error:
+        _fail(error)
+    _log_to_stderr(settings.log_level)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except ConfigError as error:
+        _fail(error)
+
+
+def _fail(error: ConfigError) -> NoReturn:
+    for line in str(error).splitlines():
+        console.print(f"[red]configuration:[/red] {line}", soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def _log_to_stderr(level: str) -> None:
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(least, logging.WARNING), format="%(levelname)s %(name)s: %(message)s")
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(least),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

@@ -1,0 +1,146 @@
+"""The one loop that asks the source, so that nobody else need.
+
+Law 4: a failed poll changes freshness and nothing else. An outage is never an empty cluster.
+
+A poll is a probe, and only if that saw something new (or too long ago was the last look) a fetch of everything. One poll after each
+new scrape everything is fetched once more: VictoriaMetrics makes a large scrape visible in pieces.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Generator, Mapping
+from typing import Any, TypeVar
+
+import structlog
+
+from realtime.errors import SourceError, SourceUnavailable
+from realtime.pbs.assemble import Assembler
+from realtime.pbs.trend import SEEDED, Trend
+from realtime.source.exposition import Exposition
+from realtime.source.source import Source
+from realtime.state.freshness import Freshness
+
+T = TypeVar("T")
+
+Publish = Callable[[Mapping[str, Mapping[str, Any]], int], bool]
+"""Hands over every topic's entities and the time (epoch ms); answers whether anything changed."""
+
+log = structlog.get_logger()
+
+
+class Poller:
+    """One cluster's poller."""
+
+    def __init__(
+        self,
+        source: Source,
+        assembler: Assembler,
+        trend: Trend,
+        publish: Publish,
+        freshen: Callable[[Freshness], None],
+        *,
+        now_ms: Callable[[], int],
+        interval_seconds: float,
+        refetch_seconds: float,
+        backoff_max_seconds: float,
+    ) -> None:
+        self._source = source
+        self._assembler = assembler
+        self._trend = trend
+        self._publish = publish
+        self._freshen = freshen
+        self._now_ms = now_ms
+        self._interval_seconds = interval_seconds
+        self._refetch_ms = refetch_seconds * 1000
+        self._backoff_max_seconds = backoff_max_seconds
+        self._exposition = Exposition()
+        self._probed: int | None = None
+        self._settled = False
+        self._fetched_at = 0
+        self._sampled_at: int | None = None
+        self._seeded = False
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            await self.poll()
+            await asyncio.sleep(max(0.0, started + self.pause_seconds() - loop.time()))
+
+    def pause_seconds(self) -> float:
+        """From one poll's start to the next one's: the interval, or after failures longer and longer, with jitter, so that several servers
+        do not ask a struggling source in step.
+        """
+        if not self._failures:
+            return self._interval_seconds
+        backoff = min(self._backoff_max_seconds, self._interval_seconds * 2.0 ** min(self._failures, 16))
+        return max(self._interval_seconds, backoff * random.uniform(0.5, 1.0))  # noqa: S311 — no secret
+
+    async def poll(self) -> None:
+        """Ask once; publish if anything is new; say how fresh what we have is."""
+        try:
+            await self._ask()
+        except SourceError as error:
+            self._failures += 1
+            problem, reachable = str(error), not isinstance(error, SourceUnavailable)
+            log.warning("poll failed", problem=problem, failures=self._failures)
+        else:
+            if self._failures:
+                log.info("source answers again", failures=self._failures)
+            self._failures = 0
+            problem, reachable = "", True
+        self._freshen(
+            Freshness(
+                sampled_at=self._sampled_at,
+                polled=True,
+                problem=problem,
+                reachable=reachable,
+                partial=bool(self._assembler.held) or self._source.partial,
+            )
+        )
+
+    async def _ask(self) -> None:
+        newest = await self._source.probe()
+        if self._source.partial:
+            raise SourceError("part of the source's storage is missing; what it lists now may not be all")
+        now_ms = self._now_ms()
+        advanced = newest is None or newest != self._probed
+        if not advanced and self._settled and now_ms - self._fetched_at < self._refetch_ms:
+            return
+        body = await self._source.fetch()
+        reading = await in_slices(self._exposition.read(body, now_ms))
+        topics = await in_slices(self._assembler.assemble(reading.changed, reading.gone, now_ms))
+        if reading.newest is None or topics is None:
+            raise SourceError("the source holds no current PBS metrics; does it scrape pbs-exporter?")
+        if self._sampled_at is None or reading.newest > self._sampled_at:
+            self._trend.add(reading.newest, topics["summary"])
+        self._sampled_at = reading.newest
+        changed = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())
+        self._settled = not advanced
+        self._probed, self._fetched_at = newest, now_ms
+        if not self._seeded:
+            await self._seed()
+        log.debug("polled", series=reading.series, changed=len(reading.changed), published=changed)
+
+    async def _seed(self) -> None:
+        """Give the trend its past, once, after the present is published: a long query must not keep screens waiting."""
+        grid = self._trend.grid(self._now_ms() / 1000)
+        try:
+            self._trend.seed(grid, await self._source.history(SEEDED, grid))
+        except SourceError as error:
+            log.warning("the trend starts without a past", problem=str(error))
+        self._seeded = True
+        self._publish({"trend": self._trend.entities()}, self._now_ms())
+
+
+async def in_slices(steps: Generator[None, None, T]) -> T:
+    """Run pure work that yields where it may be interrupted, and give the event loop its turn there."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            value: T = done.value
+            return value
+        await asyncio.sleep(0)

@@ -1,0 +1,104 @@
+"""One view's messages, made at most once per revision however many read it."""
+
+from typing import Final
+
+from realtime.state.cursor import Cursor
+from realtime.state.freshness import Quality
+from realtime.state.store import Store
+from realtime.state.view import View
+from realtime.stream import messages
+from realtime.stream.messages import Message
+
+MAX_DIFFS: Final = 64
+"""Diffs kept per view and revision. Readers who lag are at a few cursors; more than this are made again."""
+
+
+class Edition:
+    """What one view shows now, ready to send."""
+
+    def __init__(self, cluster: str, store: Store, view: View) -> None:
+        self.view = view
+        self._cluster = cluster
+        self._store = store
+        self._revision = store.changed_at(view.topics)
+        self._seen = store.revision
+        self._snapshots: dict[str, Message] = {}
+        self._state: bytes | None = None
+        self._diffs: dict[int, Message] = {}
+        self._heartbeats: dict[int | None, tuple[tuple[int, str, int | None], Message]] = {}
+
+    @property
+    def revision(self) -> int:
+        """The last revision that changed anything this view shows: a reader there has seen everything."""
+        if self._seen != self._store.revision:
+            self._follow()
+        return self._revision
+
+    def _follow(self) -> None:
+        """Catch up with the store. If nothing changed that this view shows, nothing changes here."""
+        store = self._store
+        before = self._revision
+        cursor = Cursor(store.epoch, before)
+        self._seen = store.revision
+        refused = store.refusal(cursor, self.view) is not None
+        patch = None if refused else store.changes_since(before, self.view)
+        if patch is None and not refused:
+            return
+        self._revision = store.revision
+        self._snapshots, self._state, self._diffs = {}, None, {}
+        if patch is not None:
+            self._diffs[before] = messages.diff(self._cluster, cursor, self.cursor, store.at, patch)
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where a reader stands who has seen everything that this view shows."""
+        return Cursor(self._store.epoch, self.revision)
+
+    @property
+    def state(self) -> bytes:
+        """The view's whole state, as JSON."""
+        _ = self.revision
+        if self._state is None:
+            self._state = self._store.snapshot(self.view)
+        return self._state
+
+    def snapshot(self, reason: str) -> Message:
+        """The whole state, as a message."""
+        state = self.state
+        message = self._snapshots.get(reason)
+        if message is None:
+            message = messages.snapshot(self._cluster, self.cursor, self._store.at, reason, state)
+            self._snapshots[reason] = message
+        return message
+
+    def since(self, cursor: Cursor | None) -> Message | None:
+        """What takes a reader from its cursor to now: one diff, a snapshot if there is none (or it is the smaller), or nothing."""
+        refusal = self._store.refusal(cursor, self.view)
+        if refusal or cursor is None:
+            return self.snapshot(refusal or "new")
+        if cursor.revision >= self.revision:
+            return None
+        message = self._diffs.get(cursor.revision)
+        if message is None:
+            patch = self._store.changes_since(cursor.revision, self.view)
+            if patch is None:
+                return None
+            if len(patch) > len(self.state):
+                return self.snapshot("horizon")
+            message = messages.diff(self._cluster, cursor, self.cursor, self._store.at, patch)
+            if len(self._diffs) < MAX_DIFFS:
+                self._diffs[cursor.revision] = message
+        return message
+
+    def heartbeat(self, revision: int | None, at: int, quality: Quality, data_age_ms: int | None) -> Message:
+        """The heartbeat for readers at `revision`; those that are due in one sweep share its bytes."""
+        known = self._heartbeats.get(revision)
+        now = (at, quality.value, data_age_ms)
+        if known is None or known[0] != now:
+            cursor = None if revision is None else Cursor(self._store.epoch, revision)
+            self._heartbeats = {key: value for key, value in self._heartbeats.items() if value[0] == now}
+            known = self._heartbeats[revision] = (
+                now,
+                messages.heartbeat(self._cluster, cursor, at, quality.value, data_age_ms),
+            )
+        return known[1]

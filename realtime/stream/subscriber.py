@@ -1,0 +1,94 @@
+"""One connected reader of one view.
+
+Law 3: a subscriber has a cursor, not a queue. A slow reader costs one integer, hears *less often*, never *wrong*, and never delays
+another.
+
+What it was last told is its cursor. While more than a little waits to be sent to it, it is lagging and is told nothing; once that has
+drained it is told, in one message, whatever its cursor has missed. Writing never waits.
+"""
+
+from typing import Protocol
+
+from realtime.state.cursor import Cursor
+from realtime.stream.edition import Edition
+from realtime.stream.messages import Message
+
+
+class Outlet(Protocol):
+    """A connection, as seen from here: bytes go out, or wait, or it is gone. Nothing in it blocks."""
+
+    def send(self, message: Message) -> None:
+        """Hand over a message. To a connection that is closing it is nothing."""
+
+    def unsent(self) -> int:
+        """Bytes handed over that the kernel has not taken."""
+
+    def taken(self) -> int:
+        """Bytes that the kernel has taken since the connection began."""
+
+    def end(self, message: Message, code: int) -> None:
+        """Say a last message and close, politely."""
+
+    def abort(self) -> None:
+        """Close at once and drop what is unsent."""
+
+
+class Subscriber:
+    """A view, a cursor, and where to write."""
+
+    __slots__ = (
+        "_max_unsent",
+        "edition",
+        "outlet",
+        "revision",
+        "spoken_at",
+        "stuck_since",
+        "taken",
+        "waiting",
+    )
+
+    def __init__(self, edition: Edition, outlet: Outlet, cursor: Cursor | None, *, max_unsent: int) -> None:
+        self.edition = edition
+        self.outlet = outlet
+        self.revision: int | None = None if cursor is None else cursor.revision
+        """What the reader was last told; None: nothing yet."""
+        self.spoken_at = 0.0
+        """When anything was last sent, by the hub's clock."""
+        self.waiting = False
+        """Whether bytes waited to be sent when last looked at: only then the sweeper looks again."""
+        self.taken = 0
+        self.stuck_since = 0.0
+        self._max_unsent = max_unsent
+
+    @property
+    def lagging(self) -> bool:
+        """Whether too much waits to be sent to tell it more."""
+        return self.outlet.unsent() > self._max_unsent
+
+    def tell(self, message: Message, now: float) -> None:
+        """Send, and remember what the reader then knows."""
+        self.outlet.send(message)
+        if message.cursor is not None:
+            self.revision = message.cursor.revision
+        self.spoken_at = now
+        if not self.waiting and self.outlet.unsent():
+            self.waiting, self.taken, self.stuck_since = True, self.outlet.taken(), now
+
+    def catch_up(self, epoch: str, now: float) -> None:
+        """Tell what was missed, unless it lags."""
+        edition = self.edition
+        if self.revision == edition.revision or self.lagging:
+            return
+        message = edition.since(None if self.revision is None else Cursor(epoch, self.revision))
+        if message is not None:
+            self.tell(message, now)
+
+    def stuck(self, now: float) -> float:
+        """For how long bytes have waited of which the kernel took none; 0 if none wait."""
+        if not self.outlet.unsent():
+            self.waiting = False
+            return 0.0
+        taken = self.outlet.taken()
+        if taken > self.taken:
+            self.taken, self.stuck_since = taken, now
+        return now - self.stuck_since

@@ -1,0 +1,70 @@
+"""`GET /api/events`: the stream as server-sent events.
+
+aiohttp-sse's response gives the headers and `last_event_id`; the events are the hub's shared bytes, each framed once as an HTTP chunk.
+"""
+
+import asyncio
+
+from aiohttp import HttpVersion11, web
+from aiohttp_sse import EventSourceResponse
+
+from realtime.config import NO_COMMENT_PING_SECONDS
+from realtime.stream.messages import Message, chunk
+from realtime.web.asked import cursor_of, hub_of, view_of
+from realtime.web.site import SITE
+from realtime.web.wire import Wire
+
+
+class EventWire(Wire):
+    """An event stream as an outlet."""
+
+    __slots__ = ("_chunked", "ended")
+
+    def __init__(self, request: web.Request) -> None:
+        transport = request.transport
+        assert transport is not None  # noqa: S101 — a prepared connection has one
+        super().__init__(transport, request.app[SITE])
+        self._chunked = request.version >= HttpVersion11
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def encode(self, message: Message) -> bytes:
+        return message.chunk if self._chunked else message.event
+
+    def prelude(self, retry_ms: int) -> None:
+        """Tell the browser when to come back, should this stream break; another time for each."""
+        line = b"retry: %d\n\n" % retry_ms
+        self._transport.write(chunk(line) if self._chunked else line)
+
+    async def close(self, code: int) -> None:  # noqa: ARG002 — `bye` has told it; HTTP has nowhere to put it
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def abort(self) -> None:
+        super().abort()
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """Serve one event stream until the reader leaves or we say `bye`. A `Last-Event-ID` outranks `since`: it is the newer one."""
+    site = request.app[SITE]
+    hub = hub_of(request)
+    view = view_of(request.query, site.settings)
+    response = EventSourceResponse(
+        headers={},
+        send_timeout=site.settings.slow_reader_timeout_seconds,
+        ping_interval=NO_COMMENT_PING_SECONDS,
+    )
+    response.headers["Cache-Control"] = "no-cache, no-transform"
+    await response.prepare(request)
+    wire = EventWire(request)
+    async with response:
+        wire.prelude(site.retry_ms())
+        wire.send(site.hello)
+        cursor = cursor_of(response.last_event_id or request.query.get("since"))
+        subscriber = hub.subscribe(view, cursor, wire)
+        try:
+            await wire.ended
+        finally:
+            hub.unsubscribe(subscriber)
+    return response

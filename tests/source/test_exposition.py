@@ -1,0 +1,179 @@
+import contextlib
+import math
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from realtime.errors import SourceMalformed
+from realtime.source.exposition import SLICE_LINES, SLICE_NEW, Exposition, Reading, Sample
+
+CAPTURES = sorted((Path(__file__).parent.parent / "data" / "metrics").rglob("*.txt"))
+
+
+def finish(steps: Generator[None, None, Reading]) -> Reading:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            reading: Reading = done.value
+            return reading
+
+
+def read(text: str | bytes, exposition: Exposition | None = None, at: int = 5) -> Reading:
+    body = text.encode() if isinstance(text, str) else text
+    return finish((exposition or Exposition()).read(body, at))
+
+
+def one(text: str) -> Sample:
+    (sample,) = read(text).changed
+    return sample
+
+
+def escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+@given(
+    labels=st.dictionaries(
+        st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True), st.text(st.characters(codec="utf-8"))
+    ),
+    value=st.floats(),
+    at=st.none() | st.integers(1, 10**15),
+)
+def test_what_is_written_is_what_is_read(labels: dict[str, str], value: float, at: int | None) -> None:
+    """Any labels, any value and any timestamp survive, also on the second reading, which takes the short way."""
+    inner = ",".join(f'{name}="{escape(text)}"' for name, text in labels.items())
+    line = f"m{{{inner}}} {value!r}" + ("" if at is None else f" {at}")
+    exposition = Exposition()
+
+    first = read(line, exposition)
+    again = read(line, exposition)
+
+    (sample,) = first.changed
+    assert sample.labels == labels
+    assert sample.value == value or (math.isnan(sample.value) and math.isnan(value))
+    assert sample.at == (5 if at is None else at)
+    assert again == Reading([], [], 1, sample.at, sample.at)
+
+
+@pytest.mark.parametrize(
+    ("raw", "value"), [("+Inf", math.inf), ("-Inf", -math.inf), ("1e3", 1000.0), ("0.5", 0.5), ("-7", -7.0)]
+)
+def test_values_are_those_of_the_format(raw: str, value: float) -> None:
+    """Infinities and exponents are numbers."""
+    assert one(f"m {raw} 1").value == value
+
+
+def test_a_stale_marker_is_not_a_number() -> None:
+    """A stale marker is written as NaN, and is one."""
+    assert math.isnan(one('m{node="a"} NaN 1').value)
+
+
+def test_spaces_braces_and_numbers_in_a_label_are_text() -> None:
+    """A label that looks like the rest of a line is still one label."""
+    assert one('m{a="x} 5 6",b="{,}"} 1 2').labels == {"a": "x} 5 6", "b": "{,}"}
+
+
+def test_a_line_without_timestamp_is_not_mistaken_for_one_with() -> None:
+    """The last number of a label is never taken for the value, whatever the line before was."""
+    exposition = Exposition()
+    read('m{a="x"} 5 6', exposition)
+
+    reading = read('m{a="x 7"} 8', exposition)
+
+    assert [(s.labels["a"], s.value, s.at) for s in reading.changed] == [("x 7", 8.0, 5)]
+    assert [s.labels["a"] for s in reading.gone] == ["x"]
+
+
+def test_only_what_changed_is_reported() -> None:
+    """A second body reports the series whose value is another, those that are new and those that are gone."""
+    exposition = Exposition()
+    read('m{n="same"} 1 1\nm{n="other"} 1 1\nm{n="gone"} 1 1\n', exposition)
+
+    reading = read('m{n="same"} 1 9\nm{n="other"} 2 9\nm{n="new"} 1 9\n', exposition)
+
+    assert [s.labels["n"] for s in reading.changed] == ["other", "new"]
+    assert [s.labels["n"] for s in reading.gone] == ["gone"]
+    assert (reading.series, reading.newest, reading.oldest) == (3, 9, 9)
+
+
+def test_what_comes_back_is_new() -> None:
+    """A series that went and returned with its old value is reported again."""
+    exposition = Exposition()
+    read("m 1 1", exposition)
+    read("", exposition)
+
+    assert [s.value for s in read("m 1 2", exposition).changed] == [1.0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>502</html>",
+        "m 1_0 1",
+        "m one 1",
+        'm{a="x} 1 1',
+        "m{a=x} 1 1",
+        'm{a="x"}',
+        "{} 1",
+        b"\x00\xff 1 1",
+        'm{a="1"b="2"} 1 1',
+        "m 1 1.5",
+    ],
+)
+def test_one_bad_line_makes_the_body_malformed(body: Any) -> None:
+    """A body with a line that cannot be read is refused, and the refusal quotes none of it."""
+    text = body.encode() if isinstance(body, str) else body
+    with pytest.raises(SourceMalformed) as refusal:
+        read(b"ok 1 1\n" + text)
+
+    assert str(refusal.value).startswith("the source's answer")
+
+
+def test_a_malformed_body_loses_no_change() -> None:
+    """What a refused body had changed by then is reported with the next good one."""
+    exposition = Exposition()
+    read("a 1 1\nb 1 1", exposition)
+    with pytest.raises(SourceMalformed):
+        read("a 2 2\nb 2 2\ngarbage", exposition)
+
+    reading = read("a 2 3\nb 2 3", exposition)
+
+    assert sorted((s.name, s.value) for s in reading.changed) == [("a", 2.0), ("b", 2.0)]
+
+
+def test_a_timestamp_that_is_no_number_is_refused_on_the_short_way_too() -> None:
+    """A series that is known is not trusted with a timestamp that cannot be read."""
+    exposition = Exposition()
+    read("m 1 1", exposition)
+
+    with pytest.raises(SourceMalformed):
+        read("m 1 1.5", exposition)
+
+
+@given(st.binary(max_size=80))
+def test_no_body_breaks_the_reader(body: bytes) -> None:
+    """Whatever arrives is read or refused."""
+    with contextlib.suppress(SourceMalformed):
+        read(body)
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_real_exporter_output_is_read_line_by_line(path: Path) -> None:
+    """Every line of the real exporter that is no comment is one sample."""
+    lines = [line for line in path.read_bytes().split(b"\n") if line and not line.startswith(b"#")]
+
+    assert read(path.read_bytes()).series == len(lines)
+
+
+def test_a_long_body_gives_the_loop_its_turn() -> None:
+    """A body is read in slices, and new series, which cost more, in smaller ones."""
+    body = "\n".join(f'm{{n="{i}"}} 1 1' for i in range(SLICE_LINES * 3)).encode()
+    exposition = Exposition()
+
+    turns = [sum(1 for _ in exposition.read(body, 0)) for _ in range(2)]
+
+    assert turns == [3 + SLICE_LINES * 3 // SLICE_NEW, 3]

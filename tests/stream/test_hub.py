@@ -1,0 +1,197 @@
+import asyncio
+import inspect
+from collections.abc import Callable
+
+from realtime.state.cursor import Cursor
+from realtime.state.freshness import Freshness
+from realtime.state.view import View
+from realtime.stream.hub import IDLE_EDITIONS, Hub
+from tests.client import ClientModel
+from tests.fakes import FakeClock, FakeOutlet
+
+
+def publish(hub: Hub, x: int) -> bool:
+    return hub.publish({"nodes": {"a": {"x": x}}}, x)
+
+
+def client_of(outlet: FakeOutlet) -> ClientModel:
+    client = ClientModel()
+    for message in outlet.heard:
+        client.hear(message)
+    return client
+
+
+def test_publish_and_subscribe_are_plain_functions() -> None:
+    """`publish` and `subscribe` are plain `def`: no `await` can stand between "what is true now" and "you are listening"."""
+    assert not inspect.iscoroutinefunction(Hub.publish)
+    assert not inspect.iscoroutinefunction(Hub.subscribe)
+
+
+async def test_a_publication_in_the_middle_of_a_fan_out_is_lost_on_nobody(
+    make_hub: Callable[..., Hub],
+) -> None:
+    """Readers served before and after a publication that comes between two slices all end with the newest state."""
+    hub = make_hub(fan_out_slice=2)
+    publish(hub, 0)
+    outlets = [FakeOutlet() for _ in range(7)]
+    for outlet in outlets:
+        hub.subscribe(View(), None, outlet)
+    publish(hub, 1)
+    fanning = asyncio.create_task(hub.fan_out())
+    await asyncio.sleep(0)
+    served = [outlet for outlet in outlets if "diff" in outlet.types()]
+    assert 0 < len(served) < len(outlets)
+    publish(hub, 2)
+    await fanning
+    await hub.fan_out()
+
+    assert [client_of(outlet).state for outlet in outlets] == [client_of(outlets[0]).state] * 7
+    assert client_of(outlets[0]).cursor == "k3f9-3"
+
+
+async def test_before_anything_is_known_there_is_only_a_heartbeat(hub: Hub, clock: FakeClock) -> None:
+    """A reader who comes before the first poll is shown no empty cluster, and gets a snapshot when there is one."""
+    outlet = FakeOutlet()
+    hub.subscribe(View(), Cursor("k3f9", 4), outlet)
+    assert outlet.heard == [
+        {"type": "heartbeat", "cluster": "hopper", "at": clock.now_ms(), "quality": "starting"}
+    ]
+
+    publish(hub, 1)
+    await hub.fan_out()
+
+    assert outlet.types() == ["heartbeat", "snapshot"]
+
+
+def test_who_has_missed_nothing_gets_a_heartbeat_alone(hub: Hub) -> None:
+    """A reader who returns with the current cursor is sent no state."""
+    publish(hub, 1)
+    outlet = FakeOutlet()
+
+    hub.subscribe(View(), hub.store.cursor, outlet)
+
+    assert outlet.types() == ["heartbeat"]
+    assert outlet.heard[0]["cursor"] == "k3f9-1"
+
+
+def test_who_missed_a_while_gets_one_diff(hub: Hub) -> None:
+    """A reader who returns with an older cursor gets one diff from exactly there."""
+    for x in range(1, 9):
+        publish(hub, x)
+    outlet = FakeOutlet()
+
+    hub.subscribe(View(), Cursor("k3f9", 3), outlet)
+
+    assert outlet.types() == ["diff", "heartbeat"]
+    assert (outlet.heard[0]["from"], outlet.heard[0]["cursor"]) == ("k3f9-3", "k3f9-8")
+
+
+async def test_silence_is_broken_by_a_heartbeat_and_by_nothing_sooner(hub: Hub, clock: FakeClock) -> None:
+    """A reader to whom nothing was sent for `heartbeat_seconds` gets a heartbeat with its own cursor and the data's age."""
+    publish(hub, 1)
+    hub.freshen(Freshness(sampled_at=clock.now_ms() - 4_100, polled=True))
+    outlet = FakeOutlet()
+    hub.subscribe(View(), None, outlet)
+    await hub.sweep()
+    outlet.messages.clear()
+    clock.seconds += 14.9
+    await hub.sweep()
+    assert outlet.messages == []
+
+    clock.seconds += 0.1
+    await hub.sweep()
+
+    assert outlet.heard == [
+        {
+            "type": "heartbeat",
+            "cluster": "hopper",
+            "cursor": "k3f9-1",
+            "at": clock.now_ms(),
+            "quality": "live",
+            "dataAgeMs": 19_100,
+        }
+    ]
+
+
+async def test_a_turn_of_quality_is_told_at_once(hub: Hub, clock: FakeClock) -> None:
+    """When the data goes stale every reader hears it at the next sweep, and once."""
+    publish(hub, 1)
+    hub.freshen(Freshness(sampled_at=clock.now_ms(), polled=True))
+    outlet = FakeOutlet()
+    await hub.sweep()
+    hub.subscribe(View(), None, outlet)
+    hub.freshen(Freshness(sampled_at=clock.now_ms() - 3_600_000, polled=True))
+
+    await hub.sweep()
+    await hub.sweep()
+
+    assert [message["quality"] for message in outlet.heard if message["type"] == "heartbeat"] == [
+        "live",
+        "stale",
+    ]
+
+
+async def test_freshness_alone_is_never_a_diff(hub: Hub) -> None:
+    """Ages and qualities change no revision."""
+    publish(hub, 1)
+
+    hub.freshen(Freshness(sampled_at=5, polled=True, problem="gone", reachable=False))
+
+    assert hub.store.revision == 1
+
+
+async def test_who_left_hears_nothing(hub: Hub) -> None:
+    """After unsubscribing, once or twice, nothing is written."""
+    outlet = FakeOutlet()
+    subscriber = hub.subscribe(View(), None, outlet)
+    hub.unsubscribe(subscriber)
+    hub.unsubscribe(subscriber)
+
+    publish(hub, 1)
+    await hub.fan_out()
+
+    assert outlet.types() == ["heartbeat"]
+    assert not list(hub.subscribers())
+
+
+def test_views_that_nobody_reads_are_forgotten(hub: Hub) -> None:
+    """Editions of views that come and go do not pile up, and those with readers stay."""
+    kept = FakeOutlet()
+    hub.subscribe(View(("nodes",), ("kept",)), None, kept)
+    for number in range(3 * IDLE_EDITIONS):
+        subscriber = hub.subscribe(View(("nodes",), (f"n{number}",)), None, FakeOutlet())
+        hub.unsubscribe(subscriber)
+
+    assert len(hub._editions) <= IDLE_EDITIONS + 2
+    assert View(("nodes",), ("kept",)) in hub._editions
+
+
+def test_goodbye_is_said_to_each_with_another_time_to_return(hub: Hub) -> None:
+    """Closing tells every reader `bye` with a retry time of its own, and leaves nobody subscribed."""
+    outlets = [FakeOutlet() for _ in range(3)]
+    for outlet in outlets:
+        hub.subscribe(View(), None, outlet)
+    times = iter((1, 2, 3))
+
+    hub.close(1012, "restart", lambda: next(times))
+
+    assert sorted(outlet.heard[-1]["retryMs"] for outlet in outlets) == [1, 2, 3]
+    assert {outlet.ended for outlet in outlets} == {1012}
+    assert not list(hub.subscribers())
+
+
+async def test_run_tells_readers_of_what_is_published(make_hub: Callable[..., Hub]) -> None:
+    """A running hub needs nobody to call it."""
+    hub = make_hub()
+    outlet = FakeOutlet()
+    hub.subscribe(View(), None, outlet)
+    running = asyncio.create_task(hub.run())
+    publish(hub, 1)
+
+    async with asyncio.timeout(5):
+        while "snapshot" not in outlet.types():
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait({running})
+
+    assert client_of(outlet).state is not None
