@@ -18,7 +18,7 @@ _job_numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def capture() -> Callable[[str], str]:
-    """`capture("at-1794166412")`, `capture("faults/qstat_t-fail")`: what a real exporter said, as it said it."""
+    """`capture("at-1794166412")`, `capture("faults/qstat_t-fail")`: what a real exporter said."""
 
     def read(name: str) -> str:
         return (CAPTURES / f"{name}.txt").read_text()
@@ -41,7 +41,7 @@ def victoria_metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victo
 
 @pytest.fixture
 def start_victoria_metrics(tmp_path: Path) -> Iterator[Callable[..., VictoriaMetrics]]:
-    """`start_victoria_metrics("-http.pathPrefix=/vm", promscrape_config=path)`: one of your own, with flags."""
+    """`start_victoria_metrics("-http.pathPrefix=/vm", promscrape_config=path)`: your own, with flags."""
     with ExitStack() as programs:
         numbers = itertools.count(1)
 

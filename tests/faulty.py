@@ -79,7 +79,7 @@ async def faulty() -> AsyncIterator[FaultyUpstream]:
 
 
 def good(text: str, at_ms: int | None = None, *, partial: bool = False) -> Answer:
-    """What a source with these samples answers: to a probe, to a fetch, and no history. As of 1 s ago unless told."""
+    """What a source with these samples answers to a probe and a fetch, as of 1 s ago unless told."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         at = now_ms() - 1_000 if at_ms is None else at_ms

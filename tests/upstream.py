@@ -1,7 +1,7 @@
-"""Real programs to test against: VictoriaMetrics and Prometheus of Debian, and an exporter for them to scrape.
+"""Real programs to test against: Debian's VictoriaMetrics and Prometheus, and an exporter to scrape.
 
-Each runs as a child process on a free port of 127.0.0.1 with its data in a temporary folder, up in less than 0.1 s. Nothing is skipped:
-a machine without the programs fails with what to install.
+Each runs as a child process on a free port of 127.0.0.1 with its data in a temporary folder, up in about 0.1
+s. Nothing is skipped: a machine without the programs fails with what to install.
 """
 
 import json
@@ -135,7 +135,8 @@ class VictoriaMetrics(_Program):
     def import_text(self, text: str, at_ms: int | None = None, **labels: str) -> None:
         """Store the text's samples as of `at_ms`, or of 1 s ago; lines with a timestamp keep theirs.
 
-        `labels` (`job="…"`) are added to every series: one job name a test keeps tests apart. Call `flush` to see them.
+        `labels` (`job="…"`) are added to every series: a job name of its own keeps a test apart from the
+        others. Nothing is sure to be seen before `flush`.
         """
         body = stamped(text, now_ms() - 1_000 if at_ms is None else at_ms)
         extra = [("extra_label", f"{name}={value}") for name, value in labels.items()]
@@ -174,8 +175,10 @@ class Prometheus(_Program):
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         scrape = f"[{{job_name: {self._job}, static_configs: [{{targets: ['{self._target}']}}]}}]"
-        config = f"global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs: {scrape if self._target else '[]'}\n"
-        (self.folder / "prometheus.yml").write_text(config)
+        (self.folder / "prometheus.yml").write_text(
+            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+            f"scrape_configs: {scrape if self._target else '[]'}\n"
+        )
         if self._backfill:
             self._fill(self._backfill)
             self._backfill = ""
@@ -191,7 +194,7 @@ class Prometheus(_Program):
         ]
 
     def _fill(self, text: str) -> None:
-        """Write blocks, as OpenMetrics wants it: samples of a metric together and in order, seconds, an end."""
+        """Write blocks, as OpenMetrics wants it: each metric together and in order, seconds, an end."""
         samples = [_SAMPLE.fullmatch(line) for line in text.splitlines()]
         families: dict[str, list[str]] = {}
         for sample in sorted((one for one in samples if one), key=lambda one: int(one["at"])):

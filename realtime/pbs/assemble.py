@@ -181,25 +181,23 @@ class Assembler:
 
     def _build_nodes(self, exporters: list[Exporter], dirty: set[str], now_ms: int) -> Generator[None]:
         current = dict(self._nodes)
-        alive = any(one.nodes for one in exporters)
         for number, name in enumerate(sorted(dirty), 1):
             for exporter, (_, dialect, unit) in zip(exporters, self._speech, strict=True):
                 if name in exporter.nodes:
                     words = exporter.states.get(name, ())
                     current[name] = nodes.entity(name, exporter.nodes[name], words, dialect, memory_unit=unit)
-                    self._missing.pop(name, None)
                     break
-            else:
-                if name in current:
-                    self._missing.setdefault(name, now_ms)
             if number % SLICE == 0:
                 yield
-        # A node is missed only while others are seen: the clock of its grace stands still while the whole family is held.
-        if alive:
-            for name, since in list(self._missing.items()):
+        listed = set().union(*(one.nodes for one in exporters))
+        if listed:
+            missing = current.keys() - listed
+            self._missing = {name: self._missing.get(name, now_ms) for name in missing}
+            for name, since in self._missing.items():
                 if now_ms - since >= self._grace_ms:
-                    del self._missing[name], current[name]
+                    del current[name]
         else:
+            # A node is missed only while others are seen: the clock of its grace stands still while the whole family is held.
             self._missing = dict.fromkeys(self._missing, now_ms)
         self._nodes = current
 

@@ -46,7 +46,9 @@ class Trend:
     def seed(self, grid: Grid, history: Mapping[str, list[float | None]]) -> None:
         """Take in the source's history; points that were seen being made stay."""
         for row, instant in enumerate(grid.instants):
-            point = {field: values[row] for field, values in history.items() if values[row] is not None}
+            point = {
+                field: round(value, 1) for field, values in history.items() if (value := values[row]) is not None
+            }
             if point:
                 self._points.setdefault(instant, point)
         self._points = dict(sorted(self._points.items()))

@@ -1,16 +1,16 @@
 """History as PromQL: the table of its fields, and the one query that asks for them.
 
-Law: a row tells what was measured in its step `(t - step, t]`, and nothing where nothing was. Every expression is
-understood by VictoriaMetrics 1.79 and Prometheus 2.42 alike and yields at most one series without labels, so that
-neither `job` nor `instance` can come between `or`, `/` and `label_replace`.
+Law: a row tells what was measured in its step `(t - step, t]`, and nothing where nothing was. Every
+expression is understood by VictoriaMetrics 1.79 and Prometheus 2.42 alike and yields at most one series
+without labels, so that neither `job` nor `instance` can come between `or`, `/` and `label_replace`.
 
-- Timestamps are whole milliseconds, so a window of one millisecond less than the step is half-open everywhere: Prometheus
-  before 3.0 also counts a sample that stands exactly at `t - step`, hence in two rows.
-- A scrape every 60 s whose timestamps fall a few milliseconds to either side of the grid leaves 60 s steps empty that
-  nothing was wrong in: 13 of 50 with a jitter of 3 s, measured. There a row without a sample takes each series' last
-  one, if it is not older than `HOLD_SECONDS`.
+- Timestamps are whole milliseconds, so a window of one millisecond less than the step is half-open
+  everywhere: Prometheus before 3.0 also counts a sample that stands exactly at `t - step`, hence in two rows.
+- A scrape every 60 s whose timestamps fall a little to either side of the grid leaves 60 s steps empty that
+  nothing was wrong in: 13 of 50 with a jitter of 3 s, measured. In steps so short a row without a sample
+  takes each series' last one, if it is not older than `HOLD_SECONDS`.
 - A step below 60 s would be a lie: VictoriaMetrics then repeats an older row for the last 30 s
-  (`-search.maxStepForPointsAdjustment`), and only since 1.85 can a query lift that.
+  (`-search.maxStepForPointsAdjustment`), and in 1.79 nothing in a query lifts that.
 """
 
 import json
@@ -21,8 +21,8 @@ from typing import Final
 from realtime.state.grid import Grid
 
 HOLD_SECONDS: Final = 90
-"""How long one sample may stand for what came after it: the exporter's 60 s and half of that for jitter. Of three lost scrapes,
-two rows at least stay empty; twice the step would also hide every single lost one."""
+"""How long one sample may stand for what came after it: the exporter's 60 s, and half of that for jitter.
+Three lost scrapes leave two rows empty at least; twice the step would also hide every single lost one."""
 
 FIELDS: Final = {
     "runningJobs": "sum(mean(qstat_total_r_jobs))",
@@ -30,14 +30,18 @@ FIELDS: Final = {
     "heldJobs": "sum(mean(qstat_total_h_jobs))",
     "cpuUtilization": "100 * sum(mean(pbs_node_cpus_used)) / sum(mean(pbs_node_cpus_total))",
     "gpuUtilization": "100 * sum(mean(pbs_node_gpus_used)) / sum(mean(pbs_node_gpus_total))",
-    # The exporter's names, or else the seed's; their units differ, so never one's numerator over the other's denominator.
+    # The exporter's names, or else the seed's. Their units differ: never one's numerator over the other's
+    # denominator.
     "memoryUtilization": "100 * (sum(mean(pbs_node_memory_used_gb)) / sum(mean(pbs_node_memory_total_gb))"
     " or sum(mean(pbs_node_mem_used)) / sum(mean(pbs_node_mem_total)))",
-    # No rollup counts nodes, so this is the mean of instants: the share of the nodes that run a job, looked at again and again.
-    "nodeUtilization": "100 * avg_over_time((sum(last(pbs_node_jobs) > bool 0) / count(last(pbs_node_jobs)))instants)",
+    # No rollup counts nodes, so this is a mean of instants: the share of nodes that run a job, looked at
+    # repeatedly.
+    "nodeUtilization": "100 * avg_over_time("
+    "(sum(last(pbs_node_jobs) > bool 0) / count(last(pbs_node_jobs)))instants)",
 }
-"""Field → PromQL, where `mean(metric)`, `last(metric)` and `instants` stand for what depends on the step and the source. Counts, and
-percent of the whole cluster: ratios of sums, so that a big node weighs as much as it is."""
+"""Field → PromQL, where `mean(metric)`, `last(metric)` and `instants` stand for what depends on the step and
+the source. Counts, and percent of the whole cluster: ratios of sums, so that a big node weighs as much as it
+is."""
 
 _MACRO: Final = re.compile(r"\b(mean|last)\((\w+)\)|(instants)\b")
 
@@ -45,8 +49,8 @@ _MACRO: Final = re.compile(r"\b(mean|last)\((\w+)\)|(instants)\b")
 def query(fields: Collection[str], grid: Grid, *, prefix: str = "", job: str = "") -> str:
     """One PromQL query whose series are the fields, each named by its one label `field`.
 
-    `fields` are keys of the table (a KeyError is our bug); `prefix` and `job` are the operator's and reach the query as a
-    part of a metric's name and as a string literal. Nothing of a reader's is ever part of it.
+    `fields` are keys of the table (a KeyError is our bug); `prefix` and `job` are the operator's and reach
+    the query as a part of a metric's name and as a string literal. Nothing of a reader's is ever part of it.
     """
     return " or ".join(
         f'label_replace({_spell(FIELDS[field], grid.step_seconds, prefix, job)}, "field", "{field}", "", "")'
@@ -60,7 +64,7 @@ def selector(metric: str, *, prefix: str = "", job: str = "") -> str:
 
 
 def literal(text: str) -> str:
-    """A PromQL string literal; its escapes are Go's, of which JSON's are a part if nothing is written as surrogates."""
+    """A PromQL string literal: its escapes are Go's, which JSON's are a part of, but for surrogates."""
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -68,7 +72,8 @@ def _spell(template: str, step_seconds: int, prefix: str, job: str) -> str:
     """Write out the macros of one template."""
     window = f"{step_seconds * 1_000 - 1}ms"
     held = step_seconds < HOLD_SECONDS
-    # Ten instants a step are enough for a mean and bound the cost: 5,000 nodes at 43,200 instants in 30 days would be too many.
+    # Ten instants a step are enough for a mean and bound the cost: 30 days have 43,200 minutes, and 5,000
+    # nodes each.
     every_seconds = step_seconds if held else max(60, step_seconds // 10)
     # An instant looks back as far as the one before it, so that no row borrows from the row before.
     back = f"{HOLD_SECONDS}s" if held else f"{every_seconds * 1_000 - 1}ms"

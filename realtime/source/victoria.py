@@ -1,12 +1,12 @@
 """VictoriaMetrics or Prometheus, read over HTTP.
 
-Law: whatever goes wrong between here and there is a SourceError of one plain sentence, without URL, host, credential or a word
-of what the source answered. aiohttp's own errors name all of these, so none is chained.
+Law: whatever goes wrong between here and there is a SourceError of one plain sentence, without URL, host,
+credential or a word of what the source answered. aiohttp's own errors name all of these, so none is chained.
 
-Two things make an answer late in VictoriaMetrics that need not be. Queries leave out the last 30 s (`-search.latencyOffset`):
-`nocache=1` lifts that in 1.79, where `latency_offset` is not known yet; Prometheus knows neither and ignores both. And `/federate`
-has no such offset, is the only call of both programs that tells when a sample was taken, and is the cheapest (326 ms for 55,000
-series, against 408 ms for a query whose answer then takes seven times as long to read).
+VictoriaMetrics leaves the last 30 s out of every query (`-search.latencyOffset`), unless told otherwise
+(`FRESH`); Prometheus ignores what it is told. `/federate` has no such offset, is the only call of both
+programs that tells when every sample was taken, and is the cheapest: 326 ms for 55,000 series, against 408 ms
+for a query whose answer then takes seven times as long to read.
 """
 
 import errno
@@ -26,7 +26,7 @@ from realtime.source.history import literal, query, selector
 from realtime.state.grid import Grid
 
 CONNECTIONS: Final = 4
-"""A probe, a fetch and two questions of history; VictoriaMetrics answers no more at once on two cores anyway."""
+"""A probe, a fetch and two questions of history; on two cores VictoriaMetrics answers no more at once."""
 
 FRESH: Final = {"nocache": "1", "latency_offset": "1ms"}
 """Lifts the 30 s: the first before VictoriaMetrics 1.85, both after (0 is refused before 1.88)."""
@@ -81,7 +81,7 @@ class Victoria:
         self._job = cluster.pbs_exporter_job_name
         self._session: aiohttp.ClientSession | None = None
         self.partial = False
-        """At the last probe a storage node of a VictoriaMetrics cluster was missing: what is absent now may well exist."""
+        """At the last probe a storage node of the source was missing: what is absent may well exist."""
 
     async def probe(self) -> int | None:
         """The newest sample's timestamp in epoch ms, cheaply; None if there is no sample.
@@ -93,7 +93,8 @@ class Victoria:
     async def fetch(self) -> bytes:
         """Every current sample, in the Prometheus text format with timestamps; empty if there is none.
 
-        Raises SourceMalformed for a body that is cut off, larger than `max_fetch_bytes` when unpacked, or another format.
+        Raises SourceMalformed for a body that is cut off, of another format, or larger than `max_fetch_bytes`
+        when unpacked.
         """
         job = f",job={literal(self._job)}" if self._job else ""
         match = f'{{__name__=~"{self._prefix}{METRICS}"{job}}}'
@@ -106,7 +107,7 @@ class Victoria:
         return body
 
     async def history(self, fields: Collection[str], grid: Grid) -> dict[str, list[float | None]]:
-        """Each field's mean over each step of the grid; None where nothing is known. One request for all fields."""
+        """Each field's mean over each step of the grid; None where nothing is known. One request for all."""
         told: dict[str, list[float | None]] = {field: [None] * grid.rows for field in fields}
         if not told:
             return told
@@ -138,11 +139,13 @@ class Victoria:
 
     async def _newest(self, metrics: Iterable[str]) -> int | None:
         """The newest timestamp (epoch ms) of any of the metrics."""
-        # `or` drops a series whose labels it has seen, and timestamp() drops the name: without a label of its own each metric would
-        # hide the next one's, newer or not. One selector for all names is a 422 for the same reason.
+        # `or` drops a series whose labels it has seen, and timestamp() drops the name: without a label of its
+        # own each metric would hide the next one's, newer or not. One selector for all names is a 422 for
+        # that reason.
         stamps = (
-            f'label_replace(timestamp({selector(metric, prefix=self._prefix, job=self._job)}), "of", "{metric}", "", "")'
+            f'label_replace(timestamp({series}), "of", "{metric}", "", "")'
             for metric in metrics
+            for series in [selector(metric, prefix=self._prefix, job=self._job)]
         )
         series, self.partial = await self._ask("api/v1/query", {"query": f"max({' or '.join(stamps)})"})
         try:
@@ -163,7 +166,7 @@ class Victoria:
         return series, partial is True
 
     async def _get(self, path: str, params: dict[str, str], media: str) -> bytes:
-        """The body of one answer that is 200 and of the media type; status and type are judged before it is read."""
+        """The body of an answer that is 200 and of the media type, both judged before it is read."""
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=CONNECTIONS),

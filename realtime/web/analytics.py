@@ -41,12 +41,15 @@ def resource_row(values: Mapping[str, float | None]) -> dict[str, Any]:
 def rows(
     grid: Grid, values: Values, row: Callable[[Mapping[str, float | None]], dict[str, Any]]
 ) -> list[Any]:
-    """One row a step: its end as ISO 8601 UTC and epoch ms, and the numbers."""
+    """One row a step: its end as ISO 8601 UTC and epoch ms, and the numbers, to one decimal: they are means."""
+    columns = {
+        field: [None if value is None else round(value, 1) for value in column] for field, column in values.items()
+    }
     return [
         {
             "timestamp": datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z"),
             "ts": at * 1000,
-            **row({field: column[index] for field, column in values.items()}),
+            **row({field: column[index] for field, column in columns.items()}),
         }
         for index, at in enumerate(grid.instants)
     ]

@@ -47,4 +47,7 @@ def origin_allowed(request: web.Request) -> bool:
     origin = request.headers.get(hdrs.ORIGIN)
     if origin is None or _allowed(origin, request.app[SITE].settings.cors_origin):
         return True
-    return urlsplit(origin).netloc == request.host
+    try:
+        return urlsplit(origin).netloc == request.host
+    except ValueError:
+        return False

@@ -51,10 +51,12 @@ def application(site: Site) -> web.Application:
 async def say_goodbye(app: web.Application) -> None:
     """Tell every reader to come back, each at another time, and close politely; who does not close in time is cut off."""
     site = app[SITE]
-    readers = [subscriber for hub in site.hubs.values() for subscriber in hub.subscribers()]
+    readers = {subscriber.outlet for hub in site.hubs.values() for subscriber in hub.subscribers()} | site.sockets
     for hub in site.hubs.values():
         hub.close(messages.RESTART, "restart", site.retry_ms)
+    for socket in site.sockets:
+        socket.end(messages.bye(messages.RESTART, "restart", site.retry_ms()), messages.RESTART)
     if site.closing:
         await asyncio.wait(set(site.closing), timeout=site.settings.shutdown_seconds)
     for reader in readers:
-        reader.outlet.abort()
+        reader.abort()

@@ -13,6 +13,7 @@ from realtime.errors import RequestError
 from realtime.state.grid import Grid
 from realtime.stream.hub import Hub
 from realtime.stream.messages import Message
+from realtime.stream.subscriber import Outlet
 
 History = Callable[[Collection[str], Grid], Awaitable[dict[str, list[float | None]]]]
 """Each field's mean over each step of a grid; raises SourceError."""
@@ -30,6 +31,8 @@ class Site:
     version: str
     closing: set[asyncio.Task[Any]] = field(default_factory=set)
     """Polite goodbyes under way."""
+    sockets: set[Outlet] = field(default_factory=set)
+    """Every open WebSocket: one that has unsubscribed from everything is no hub's subscriber, and is told `bye` all the same."""
 
     def hub(self, cluster: str | None) -> Hub:
         """The cluster by name, or the first. Raises RequestError (404)."""

@@ -18,7 +18,7 @@ from realtime.web.wire import Wire
 class EventWire(Wire):
     """An event stream as an outlet."""
 
-    __slots__ = ("_chunked", "ended")
+    __slots__ = ("_chunked", "ended", "finished")
 
     def __init__(self, request: web.Request) -> None:
         transport = request.transport
@@ -26,6 +26,8 @@ class EventWire(Wire):
         super().__init__(transport, request.app[SITE])
         self._chunked = request.version >= HttpVersion11
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.finished = asyncio.Event()
+        """Whether the body's end was written, or never will be."""
 
     def encode(self, message: Message) -> bytes:
         return message.chunk if self._chunked else message.event
@@ -38,6 +40,7 @@ class EventWire(Wire):
     async def close(self, code: int) -> None:  # noqa: ARG002 — `bye` has told it; HTTP has nowhere to put it
         if not self.ended.done():
             self.ended.set_result(None)
+        await self.finished.wait()
 
     def abort(self) -> None:
         super().abort()
@@ -65,6 +68,8 @@ async def events(request: web.Request) -> web.StreamResponse:
         subscriber = hub.subscribe(view, cursor, wire)
         try:
             await wire.ended
+            await response.write_eof()
         finally:
             hub.unsubscribe(subscriber)
+            wire.finished.set()
     return response

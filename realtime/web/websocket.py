@@ -78,13 +78,16 @@ async def websocket(request: web.Request) -> web.StreamResponse:
             "forbidden_origin", "this origin may not read this server; see CORS_ORIGIN", status=403
         )
     await socket.prepare(request)
-    conversation = Conversation(site, SocketWire(socket, request))
+    wire = SocketWire(socket, request)
+    conversation = Conversation(site, wire)
+    site.sockets.add(wire)
     try:
         conversation.say(site.hello)
         conversation.open(request)
         await conversation.follow(socket)
     finally:
         conversation.leave()
+        site.sockets.discard(wire)
     return socket
 
 

@@ -100,7 +100,7 @@ async def test_scrapes_that_jitter_around_the_grid_leave_no_holes(remember: Reme
 
 @pytest.mark.parametrize("phase", [1, 29, 31, 59])
 async def test_an_outage_is_none(remember: Remember, phase: int) -> None:
-    """Of three lost scrapes at least two rows stay empty, and no row tells what was older than a minute and a half."""
+    """Three lost scrapes leave two rows empty at least, and no row tells what is older than 90 s."""
     scrapes = [60 * n + phase for n in range(12) if n not in {4, 5, 6}]
     taken = [*(Taken("qstat_total_r_jobs", at, 5) for at in scrapes), *_jobs_on_one_node(scrapes)]
     told = await remember(taken).history(["runningJobs", "nodeUtilization"], Grid(END, 60, 10))
@@ -156,7 +156,7 @@ async def test_node_utilisation_is_the_share_of_nodes_that_run_a_job(remember: R
 
 
 async def test_a_share_of_nothing_is_none(remember: Remember) -> None:
-    """A cluster without GPUs has no GPU utilisation, not one of zero; nor is infinity or NaN a number of jobs."""
+    """A cluster without GPUs has no GPU utilisation, not one of zero; infinity is no number of jobs."""
     taken = [
         *on_nodes("pbs_node_gpus_used", 100, 0, 0),
         *on_nodes("pbs_node_gpus_total", 100, 0, 0),

@@ -207,7 +207,7 @@ async def test_victoria_metrics_scrapes_an_exporter(
 ) -> None:
     """A scraped series is gone when scrapes fail, while the probe goes on telling when it was last there.
 
-    VictoriaMetrics' timestamp() does not heed the mark that a scrape failed, so an unmoved probe is no sign of life.
+    VictoriaMetrics' timestamp() does not heed the mark of a failed scrape: an old probe is no sign of life.
     """
     config = tmp_path / "scrape.yml"
     config.write_text(
@@ -251,7 +251,7 @@ async def test_an_outage_ends_when_the_source_is_back(
 async def test_the_source_may_have_a_path_prefix(
     start_victoria_metrics: Callable[..., VictoriaMetrics], connect: Connect, slash: str
 ) -> None:
-    """A prefix serves with or without a slash at its end, and without the prefix the path is named as what is wrong."""
+    """A prefix serves with or without a slash at its end; without it the path is named as what is wrong."""
     program = start_victoria_metrics("-http.pathPrefix=/vm")
     program.import_text("pbs_node_count_free 7")
     program.flush()
@@ -267,7 +267,7 @@ async def test_the_source_may_have_a_path_prefix(
 async def test_basic_authentication(
     start_victoria_metrics: Callable[..., VictoriaMetrics], connect: Connect
 ) -> None:
-    """A user name and password open the source, as keys or in the URL; wrong ones are refused with a sentence."""
+    """A user name and password open the source, as keys or in the URL; wrong ones are refused."""
     program = start_victoria_metrics("-httpAuth.username=operator", f"-httpAuth.password={SECRET}")
     assert await connect(program.cluster(**LOGIN)).fetch() == b""
     url = program.url.replace("//", f"//operator:{SECRET}@")
@@ -291,7 +291,7 @@ async def test_basic_authentication(
 async def test_credentials_go_with_every_request(
     faulty_upstream: FaultyUpstream, connect: Connect, keys: dict[str, str], header: str | None
 ) -> None:
-    """A bearer token or a login of any letters is in the header of a probe, a fetch and a question of history."""
+    """A bearer token or a login of any letters is in the header of every request."""
     victoria = connect(faulty_upstream.cluster(**keys))
     await victoria.probe()
     await victoria.fetch()
@@ -350,7 +350,7 @@ async def test_answers_travel_packed(
 async def test_a_missing_storage_node_is_remembered(
     faulty_upstream: FaultyUpstream, connect: Connect
 ) -> None:
-    """What was partial at the last probe is known as such, until a probe is whole again; history refuses to be too low."""
+    """A partial probe is known as such until one is whole again; history refuses to be too low."""
     victoria = connect(faulty_upstream.cluster())
     faulty_upstream.otherwise = faulty.good("pbs_node_count_free 1", partial=True)
     await victoria.probe()
@@ -515,7 +515,7 @@ async def test_an_empty_answer_is_an_empty_body(faulty_upstream: FaultyUpstream,
 async def test_a_slow_source_is_given_up(
     faulty_upstream: FaultyUpstream, connect: Connect, call: Call, answer: Answer
 ) -> None:
-    """An answer that does not begin or does not end within the timeout is an outage that says how long it was waited."""
+    """An answer that does not begin or does not end within the timeout is an outage of so many seconds."""
     faulty_upstream.otherwise = answer
     error = await fail(connect(faulty_upstream.cluster(prometheus_timeout=50)), call)
     assert (type(error), str(error)) == (SourceUnavailable, "the source did not answer within 0.05 s")

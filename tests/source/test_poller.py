@@ -1,0 +1,245 @@
+"""Law 4: a failed poll changes freshness and nothing else."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from realtime.errors import SourceError, SourceMalformed, SourceUnavailable
+from realtime.pbs.assemble import Assembler
+from realtime.pbs.trend import Trend
+from realtime.source.poller import Poller, in_slices
+from realtime.state.freshness import Freshness
+from realtime.state.store import Store
+from realtime.state.view import TOPICS
+from tests.fakes import FakeClock, FakeSource
+
+
+class Polled:
+    """A poller whose publications and freshness are kept."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.source = FakeSource()
+        self.store = Store("k3f9", TOPICS, tombstones=100)
+        self.freshness = Freshness()
+        self.publications = 0
+        self.poller = Poller(
+            self.source,
+            Assembler(),
+            Trend(180),
+            self.publish,
+            self.freshen,
+            now_ms=self.clock.now_ms,
+            interval_seconds=5,
+            refetch_seconds=30,
+            backoff_max_seconds=60,
+        )
+
+    def publish(self, state: Mapping[str, Mapping[str, Any]], at: int) -> bool:
+        self.publications += 1
+        return self.store.commit(state, at)
+
+    def freshen(self, freshness: Freshness) -> None:
+        self.freshness = freshness
+
+    async def scrape(self, jobs: int) -> None:
+        """The source has a new scrape; poll until nothing more is fetched for it."""
+        at = self.clock.now_ms()
+        self.source.newest = at
+        self.source.body = (
+            f'pbs_node_state{{node="a"}} 1 {at}\npbs_node_jobs{{node="a"}} {jobs} {at}\n'.encode()
+        )
+        await self.poller.poll()
+        await self.poller.poll()
+
+
+@pytest.fixture
+def polled() -> Polled:
+    return Polled()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [SourceUnavailable("nothing listens"), SourceMalformed("not the format"), SourceError("holds nothing")],
+)
+@pytest.mark.parametrize("where", ["newest", "body"])
+async def test_a_failed_poll_changes_freshness_and_nothing_else(
+    polled: Polled, failure: SourceError, where: str
+) -> None:
+    """A failed poll changes freshness and nothing else. An outage is never an empty cluster."""
+    await polled.scrape(3)
+    before = (polled.store.cursor, polled.store.entities("nodes"), polled.publications)
+    polled.clock.seconds += 60
+    polled.source.newest = polled.clock.now_ms()
+    setattr(polled.source, where, failure)
+
+    await polled.poller.poll()
+
+    assert (polled.store.cursor, polled.store.entities("nodes"), polled.publications) == before
+    assert polled.freshness.problem == str(failure)
+    assert polled.freshness.data_age_ms(polled.clock.now_ms()) == 60_000
+    assert polled.freshness.reachable is not isinstance(failure, SourceUnavailable)
+
+
+@pytest.mark.parametrize("body", [b"", b"# nothing\n", b"go_goroutines 7 1794166412000\n"])
+async def test_an_empty_answer_is_no_empty_cluster(polled: Polled, body: bytes) -> None:
+    """A source that answers with no PBS sample has failed, and what was known stays."""
+    await polled.scrape(3)
+    polled.clock.seconds += 60
+    polled.source.newest, polled.source.body = None, body
+
+    await polled.poller.poll()
+
+    assert polled.store.entities("nodes")["a"]["jobCount"] == 3
+    assert "no current PBS metrics" in polled.freshness.problem
+
+
+async def test_what_vanished_in_an_empty_answer_is_back_with_the_next(polled: Polled) -> None:
+    """After an empty answer the same samples are taken in again, changed or not."""
+    await polled.scrape(3)
+    polled.source.newest, polled.source.body = None, b""
+    await polled.poller.poll()
+    polled.clock.seconds += 60
+
+    await polled.scrape(4)
+
+    assert polled.store.entities("nodes")["a"]["jobCount"] == 4
+    assert polled.freshness.problem == ""
+
+
+async def test_a_node_lost_in_an_empty_answer_is_still_removed_in_the_end(polled: Polled) -> None:
+    """A node that was last listed before an empty answer, and never after it, is removed after its grace."""
+    await polled.scrape(3)
+    polled.source.newest, polled.source.body = None, b""
+    await polled.poller.poll()
+    for _ in range(2):
+        polled.clock.seconds += 100
+        at = polled.clock.now_ms()
+        polled.source.newest, polled.source.body = at, f'pbs_node_state{{node="b"}} 1 {at}\n'.encode()
+        await polled.poller.poll()
+        assert list(polled.store.entities("nodes")) == ["a", "b"]
+        polled.clock.seconds += 49
+        await polled.poller.poll()
+    polled.clock.seconds += 31
+
+    await polled.poller.poll()
+
+    assert list(polled.store.entities("nodes")) == ["b"]
+
+
+async def test_half_a_storage_is_not_believed(polled: Polled) -> None:
+    """While the source says that part of its storage is missing, nothing is removed and the quality says partial."""
+    await polled.scrape(3)
+    polled.source.partial = True
+    polled.source.newest, polled.source.body = 99, b""
+
+    await polled.poller.poll()
+
+    assert list(polled.store.entities("nodes")) == ["a"]
+    assert polled.freshness.partial
+
+
+async def test_nothing_is_fetched_while_nothing_is_new(polled: Polled) -> None:
+    """A new scrape is fetched twice, since it may become visible in pieces; after that only probes are sent until the refetch is due."""
+    await polled.scrape(3)
+    assert polled.source.fetches == 2
+    for _ in range(5):
+        polled.clock.seconds += 5
+        await polled.poller.poll()
+    assert polled.source.fetches == 2
+
+    polled.clock.seconds += 5
+    await polled.poller.poll()
+
+    assert polled.source.fetches == 3
+    assert polled.source.probes == 8
+
+
+async def test_the_second_half_of_a_scrape_is_seen_one_poll_later(polled: Polled) -> None:
+    """What the first fetch of a scrape did not yet show is shown one poll later, though the probe says nothing new."""
+    at = polled.clock.now_ms()
+    polled.source.newest = at
+    polled.source.body = f'pbs_node_state{{node="a"}} 1 {at}\n'.encode()
+    await polled.poller.poll()
+    polled.source.body += f'pbs_node_state{{node="b"}} 1 {at}\n'.encode()
+
+    await polled.poller.poll()
+
+    assert list(polled.store.entities("nodes")) == ["a", "b"]
+
+
+async def test_an_unchanged_scrape_is_no_revision(polled: Polled) -> None:
+    """A scrape with new timestamps and old values makes the data younger and moves no cursor."""
+    await polled.scrape(3)
+    cursor = polled.store.cursor
+    polled.clock.seconds += 15
+    await polled.scrape(3)
+
+    assert polled.store.cursor == cursor
+    assert polled.freshness.data_age_ms(polled.clock.now_ms()) == 0
+
+
+async def test_a_failing_source_is_asked_less_often_and_a_recovered_one_at_once_again(polled: Polled) -> None:
+    """Pauses grow with failures, up to a bound, never below the interval, and shrink back with the first answer."""
+    polled.source.newest = SourceUnavailable("gone")
+    pauses = []
+    for _ in range(8):
+        await polled.poller.poll()
+        pauses.append(polled.poller.pause_seconds())
+
+    assert pauses[0] <= 10
+    assert all(5 <= pause <= 60 for pause in pauses)
+    assert pauses[-1] >= 30
+    await polled.scrape(1)
+    assert polled.poller.pause_seconds() == 5
+
+
+async def test_the_trend_has_its_past_after_the_first_poll(polled: Polled) -> None:
+    """The present is published first; then history seeds the trend, once."""
+    polled.source.past = {"runningJobs": [7.0] * 180}
+
+    await polled.scrape(3)
+
+    assert len(polled.store.entities("trend")) == 180
+    assert polled.store.revision == 2
+
+
+async def test_a_trend_without_history_is_empty_and_no_fault(polled: Polled) -> None:
+    """If history cannot be had, everything else is served."""
+    polled.source.past = SourceUnavailable("too slow")
+
+    await polled.scrape(3)
+
+    assert polled.store.entities("trend") == {}
+    assert polled.freshness.problem == ""
+
+
+async def test_our_own_mistakes_are_loud(polled: Polled) -> None:
+    """An error that is not the source's ends the poller instead of being swallowed."""
+    polled.source.newest = RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        await polled.poller.run()
+
+
+async def test_slices_give_others_their_turn() -> None:
+    """Between two slices of pure work another task runs."""
+    turns = []
+
+    def work() -> Any:
+        for number in range(3):
+            turns.append(f"work {number}")
+            yield
+        return "done"
+
+    async def other() -> None:
+        for number in range(3):
+            turns.append(f"other {number}")
+            await asyncio.sleep(0)
+
+    result, _ = await asyncio.gather(in_slices(work()), other())
+
+    assert result == "done"
+    assert turns == ["work 0", "other 0", "work 1", "other 1", "work 2", "other 2"]

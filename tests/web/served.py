@@ -1,0 +1,361 @@
+"""A real server on a real socket whose truth the test publishes by hand, and the ways in which the world reads it."""
+
+import asyncio
+import itertools
+import socket as sockets
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import aiohttp
+import orjson
+from aiohttp import web
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from realtime.config import Settings
+from realtime.pbs.assemble import Assembler
+from realtime.source.exposition import Exposition
+from realtime.state.freshness import Freshness
+from realtime.state.grid import Grid
+from realtime.state.store import Store
+from realtime.state.view import TOPICS
+from realtime.stream import messages
+from realtime.stream.hub import Hub
+from realtime.stream.subscriber import Subscriber
+from realtime.web.routes import application
+from realtime.web.site import Site
+
+T = TypeVar("T")
+
+DATA = Path(__file__).parents[1] / "data"
+NOW = 1_794_166_412_000
+AGE_MS = 4_100
+PATIENCE_SECONDS = 10
+"""After so long a test that waits has failed."""
+
+State = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def node(name: str, state: str = "free", **fields: Any) -> dict[str, Any]:
+    return {"id": name, "name": name, "state": state, "jobCount": 0, **fields}
+
+
+def small_state() -> dict[str, dict[str, dict[str, Any]]]:
+    """Three nodes, two queues, two users."""
+    return {
+        "summary": {"jobs": {"total": 3, "running": 2, "queued": 1, "held": 0}},
+        "nodes": {
+            "hopper-01": node("hopper-01", "busy", jobCount=2, totalGpus=8, usedGpus=8),
+            "hopper-02": node("hopper-02", totalGpus=8, usedGpus=0),
+            "gn-1": node("gn-1", "down", totalGpus=4, usedGpus=0),
+        },
+        "queues": {
+            "small": {"name": "small", "runningJobs": 2, "queuedJobs": 0, "totalJobs": 2},
+            "large": {"name": "large", "runningJobs": 0, "queuedJobs": 1, "totalJobs": 1},
+        },
+        "users": {
+            "ann": {"name": "ann", "runningJobs": 1},
+            "bob": {"name": "bob", "runningJobs": 1},
+        },
+        "trend": {},
+        "source": {"pbs": {"dialect": "exporter", "decidedBy": "code", "main": True}},
+    }
+
+
+def real_state() -> dict[str, dict[str, dict[str, Any]]]:
+    """What a real exporter said three minutes before the old backend's answers in data/reference were recorded."""
+    text = (DATA / "metrics" / "at-1795366406.txt").read_bytes()
+    reading = _end(Exposition().read(text, 1_795_366_406_000))
+    state = _end(Assembler().assemble(reading.changed, reading.gone, 1_795_366_406_000))
+    assert state is not None
+    return state
+
+
+def _end(work: Generator[None, None, T]) -> T:
+    """Run a generator to its value."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for a condition that another task makes true."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+class Clock:
+    """A wall clock that stands until it is moved."""
+
+    def __init__(self, ms: int = NOW) -> None:
+        self.ms = ms
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+class FakeHistory:
+    """A source's past: counts up from 1 in every field, notes who asks, and may be held back or fail."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[tuple[str, ...], Grid]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.failure: Exception | None = None
+        self.gaps: set[int] = set()
+
+    async def __call__(self, fields: Collection[str], grid: Grid) -> dict[str, list[float | None]]:
+        self.asked.append((tuple(fields), grid))
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        return {
+            field: [None if row in self.gaps else float(row + 1) for row in range(grid.rows)]
+            for field in fields
+        }
+
+
+class Answer(NamedTuple):
+    """An HTTP response, read to its end."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    @property
+    def tag(self) -> str:
+        return self.headers["ETag"]
+
+
+class Socket:
+    """A WebSocket's reading side."""
+
+    def __init__(self, connection: aiohttp.ClientWebSocketResponse) -> None:
+        self.connection = connection
+
+    async def next(self) -> dict[str, Any]:
+        """The next message; fails if the connection closes instead."""
+        message: dict[str, Any] = await self.connection.receive_json(timeout=PATIENCE_SECONDS)
+        return message
+
+    async def take(self, *types: str) -> list[dict[str, Any]]:
+        """The next messages, which must be of these types."""
+        heard = [await self.next() for _ in types]
+        assert [message["type"] for message in heard] == list(types)
+        return heard
+
+    async def say(self, **command: Any) -> None:
+        await self.connection.send_bytes(b"") if not command else await self.connection.send_json(command)
+
+    async def closed(self) -> int | None:
+        """The code with which the server closes, as the next thing that it does."""
+        message = await self.connection.receive(timeout=PATIENCE_SECONDS)
+        assert message.type is aiohttp.WSMsgType.CLOSE, message
+        return self.connection.close_code
+
+
+class Event(NamedTuple):
+    """One server-sent event: its fields as they stood, and its message."""
+
+    fields: dict[str, str]
+
+    @property
+    def message(self) -> dict[str, Any]:
+        message: dict[str, Any] = orjson.loads(self.fields["data"])
+        return message
+
+
+class Events:
+    """A stream of server-sent events."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+
+    async def next(self) -> Event | None:
+        """The next event, `retry` lines included; None at the stream's proper end."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            block = await self.response.content.readuntil(b"\n\n")
+        if not block:
+            return None
+        lines = block.decode().removesuffix("\n\n").split("\n")
+        return Event(dict(line.split(": ", 1) for line in lines))
+
+    async def take(self, *types: str) -> list[dict[str, Any]]:
+        """The next messages, which must be of these types."""
+        heard = [await self.next() for _ in types]
+        assert [event and event.fields["event"] for event in heard] == list(types)
+        return [event.message for event in heard if event]
+
+
+class Raw(NamedTuple):
+    """A connection byte by byte."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def until(self, end: bytes) -> bytes:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.reader.readuntil(end)
+
+    async def rest(self) -> bytes:
+        """Everything up to the end of the connection."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await self.reader.read()
+
+
+class Served:
+    """A running server."""
+
+    def __init__(self, site: Site, clock: Clock, histories: dict[str, FakeHistory]) -> None:
+        self.site = site
+        self.clock = clock
+        self.histories = histories
+        self.app = application(site)
+        # As app.py makes it.
+        self.runner = web.AppRunner(
+            self.app, handler_cancellation=True, shutdown_timeout=1.0, access_log=None
+        )
+        self.session: aiohttp.ClientSession
+        self.port = 0
+        self._hubs_at_work: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", 0, backlog=1024).start()
+        self.port = self.runner.addresses[0][1]
+        self._hubs_at_work = [asyncio.create_task(hub.run()) for hub in self.site.hubs.values()]
+        self.session = aiohttp.ClientSession(
+            self.url("/"),
+            connector=aiohttp.TCPConnector(limit=0),
+            read_bufsize=2**25,
+            timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS),
+        )
+
+    async def stop(self) -> None:
+        """As app.py does it: the hubs stop telling, then the door closes."""
+        for task in self._hubs_at_work:
+            task.cancel()
+        for result in await asyncio.gather(*self._hubs_at_work, return_exceptions=True):
+            assert isinstance(result, asyncio.CancelledError), result
+        self._hubs_at_work = []
+        await self.runner.cleanup()
+
+    async def end(self) -> None:
+        await self.stop()
+        await self.session.close()
+
+    # -- what is true
+
+    @property
+    def hub(self) -> Hub:
+        """The first cluster's."""
+        return next(iter(self.site.hubs.values()))
+
+    @property
+    def history(self) -> FakeHistory:
+        """The first cluster's."""
+        return self.histories[self.hub.name]
+
+    @property
+    def cursor(self) -> str:
+        return str(self.hub.store.cursor)
+
+    def publish(self, state: State, cluster: str | None = None) -> None:
+        """Make something true, as of `AGE_MS` ago."""
+        hub = self.site.hub(cluster)
+        hub.freshen(Freshness(self.clock.ms - AGE_MS, polled=True))
+        hub.publish(state, self.clock.ms)
+
+    def listeners(self) -> list[Subscriber]:
+        """Everyone who is subscribed to anything."""
+        return [subscriber for hub in self.site.hubs.values() for subscriber in hub.subscribers()]
+
+    # -- who reads it
+
+    def url(self, path: str) -> URL:
+        return URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
+
+    async def ask(self, method: str, path: str, **headers: str) -> Answer:
+        """A request; `If_None_Match="…"` becomes a header."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.session.request(
+            method, self.url(path), headers=named, allow_redirects=False
+        ) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await self.ask("GET", path, **headers)
+
+    @asynccontextmanager
+    async def socket(self, query: str = "", **headers: str) -> AsyncIterator[Socket]:
+        async with self.session.ws_connect(
+            self.url(f"/api/ws{query}"), headers=headers, max_msg_size=2**26
+        ) as connection:
+            yield Socket(connection)
+
+    @asynccontextmanager
+    async def events(self, query: str = "", **headers: str) -> AsyncIterator[Events]:
+        """An event stream behind its `retry` line."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.session.get(self.url(f"/api/events{query}"), headers=named) as response:
+            assert response.status == 200, await response.text()
+            stream = Events(response)
+            first = await stream.next()
+            assert first is not None
+            assert list(first.fields) == ["retry"]
+            yield stream
+
+    @asynccontextmanager
+    async def raw(self, request: bytes = b"", *, receive_buffer: int | None = None) -> AsyncIterator[Raw]:
+        """A connection byte by byte, on which `request` was sent; `receive_buffer` makes the kernel's small."""
+        plain = sockets.socket()
+        plain.setblocking(False)
+        if receive_buffer:
+            plain.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, receive_buffer)
+        await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", self.port))
+        # The reader takes little before it stops reading, so that whoever does not read, does not.
+        reader, writer = await asyncio.open_connection(sock=plain, limit=2**16)
+        try:
+            writer.write(request)
+            yield Raw(reader, writer)
+        finally:
+            writer.transport.abort()
+
+
+_epochs = itertools.count(1)
+
+
+def served(clusters: Collection[str] = ("hopper",), **settings: Any) -> Served:
+    """A server that is not yet up, over one hub a cluster."""
+    clock = Clock()
+    config = Settings(_env_file=None, **{"cors_origin": ("https://page.example",), **settings})
+    hubs = {
+        name: Hub(
+            name, Store(f"epoch{next(_epochs)}", TOPICS, tombstones=config.tombstones), config, now_ms=clock
+        )
+        for name in clusters
+    }
+    histories = {name: FakeHistory() for name in clusters}
+    hello = messages.hello(
+        server="0.1.0",
+        build="abc",
+        heartbeat_seconds=config.heartbeat_seconds,
+        clusters=list(clusters),
+        topics=TOPICS,
+    )
+    site = Site(config, hubs, dict(histories), hello, "0.1.0")
+    return Served(site, clock, histories)
+
+
+Serve = Callable[..., Awaitable[Served]]
+"""`await serve(clusters=("a", "b"), heartbeat_seconds=0.1)`"""
