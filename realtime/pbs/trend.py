@@ -47,7 +47,9 @@ class Trend:
         """Take in the source's history; points that were seen being made stay."""
         for row, instant in enumerate(grid.instants):
             point = {
-                field: round(value, 1) for field, values in history.items() if (value := values[row]) is not None
+                field: round(value, 1)
+                for field, values in history.items()
+                if (value := values[row]) is not None
             }
             if point:
                 self._points.setdefault(instant, point)

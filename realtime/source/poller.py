@@ -84,13 +84,15 @@ class Poller:
             await self._ask()
         except SourceError as error:
             self._failures += 1
-            problem, reachable = str(error), not isinstance(error, SourceUnavailable)
-            log.warning("poll failed", problem=problem, failures=self._failures)
+            log.warning("poll failed", problem=str(error), failures=self._failures)
+            self._say_how_fresh(str(error), reachable=not isinstance(error, SourceUnavailable))
         else:
             if self._failures:
                 log.info("source answers again", failures=self._failures)
             self._failures = 0
-            problem, reachable = "", True
+            self._say_how_fresh()
+
+    def _say_how_fresh(self, problem: str = "", *, reachable: bool = True) -> None:
         self._freshen(
             Freshness(
                 sampled_at=self._sampled_at,
@@ -117,6 +119,8 @@ class Poller:
         if self._sampled_at is None or reading.newest > self._sampled_at:
             self._trend.add(reading.newest, topics["summary"])
         self._sampled_at = reading.newest
+        # Before the publication: nobody may be shown numbers without their age.
+        self._say_how_fresh()
         changed = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())
         self._settled = not advanced
         self._probed, self._fetched_at = newest, now_ms

@@ -43,7 +43,8 @@ def rows(
 ) -> list[Any]:
     """One row a step: its end as ISO 8601 UTC and epoch ms, and the numbers, to one decimal: they are means."""
     columns = {
-        field: [None if value is None else round(value, 1) for value in column] for field, column in values.items()
+        field: [None if value is None else round(value, 1) for value in column]
+        for field, column in values.items()
     }
     return [
         {

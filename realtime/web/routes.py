@@ -51,7 +51,9 @@ def application(site: Site) -> web.Application:
 async def say_goodbye(app: web.Application) -> None:
     """Tell every reader to come back, each at another time, and close politely; who does not close in time is cut off."""
     site = app[SITE]
-    readers = {subscriber.outlet for hub in site.hubs.values() for subscriber in hub.subscribers()} | site.sockets
+    readers = {
+        subscriber.outlet for hub in site.hubs.values() for subscriber in hub.subscribers()
+    } | site.sockets
     for hub in site.hubs.values():
         hub.close(messages.RESTART, "restart", site.retry_ms)
     for socket in site.sockets:

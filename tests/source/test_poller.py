@@ -206,6 +206,22 @@ async def test_the_trend_has_its_past_after_the_first_poll(polled: Polled) -> No
     assert polled.store.revision == 2
 
 
+async def test_nothing_is_published_before_its_age_is_known(polled: Polled) -> None:
+    """At the moment of the first publication the freshness already tells the age of what is published."""
+    ages = []
+
+    def publish(state: Mapping[str, Mapping[str, Any]], at: int) -> bool:
+        ages.append(polled.freshness.sampled_at)
+        return True
+
+    polled.poller._publish = publish
+
+    await polled.scrape(3)
+
+    assert ages
+    assert None not in ages
+
+
 async def test_a_trend_without_history_is_empty_and_no_fault(polled: Polled) -> None:
     """If history cannot be had, everything else is served."""
     polled.source.past = SourceUnavailable("too slow")

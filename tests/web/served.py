@@ -155,7 +155,7 @@ class Socket:
         return heard
 
     async def say(self, **command: Any) -> None:
-        await self.connection.send_bytes(b"") if not command else await self.connection.send_json(command)
+        await self.connection.send_json(command)
 
     async def closed(self) -> int | None:
         """The code with which the server closes, as the next thing that it does."""
@@ -279,6 +279,10 @@ class Served:
     def listeners(self) -> list[Subscriber]:
         """Everyone who is subscribed to anything."""
         return [subscriber for hub in self.site.hubs.values() for subscriber in hub.subscribers()]
+
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self.runner.server.connections) if self.runner.server else 0
 
     # -- who reads it
 
