@@ -42,6 +42,7 @@ format: .venv/installed
 
 bench: setup
 	$(BIN)/python -m tests.bench.latency
+	$(BIN)/python -m tests.bench.poll
 
 clean:
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

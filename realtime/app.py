@@ -5,6 +5,7 @@ and when to come back, the door closes, the sources are given back.
 """
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
@@ -19,12 +20,13 @@ from aiohttp import web
 
 from realtime import __version__
 from realtime.config import Cluster, Settings
-from realtime.errors import ConfigError
-from realtime.pbs.assemble import Assembler
+from realtime.errors import ConfigError, SourceEmpty, SourceError, SourceUnavailable
+from realtime.pbs.assemble import Assembler, Policy
 from realtime.pbs.trend import Trend
 from realtime.source.poller import Poller
 from realtime.source.source import Source
 from realtime.source.victoria import Victoria
+from realtime.state.freshness import Freshness
 from realtime.state.store import Store
 from realtime.state.view import TOPICS
 from realtime.stream import messages
@@ -40,6 +42,7 @@ MakeSource = Callable[[Cluster, Settings], Source]
 class Feed(NamedTuple):
     """One cluster, from its source to its readers."""
 
+    cluster: Cluster
     source: Source
     poller: Poller
     hub: Hub
@@ -62,13 +65,24 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def policy(cluster: Cluster, settings: Settings) -> Policy:
+    """What the operator decided about a cluster's source."""
+    return Policy(
+        prefix=cluster.pbs_exporter_prefix,
+        dialect=cluster.pbs_node_state_dialect,
+        memory_unit=cluster.pbs_memory_unit,
+        infer_busy=cluster.pbs_infer_busy,
+        grace_ms=round(settings.node_grace_seconds * 1000),
+    )
+
+
 def feed(cluster: Cluster, settings: Settings, source: Source) -> Feed:
     """Wire one cluster: what the poller finds is published to the hub."""
     store = Store(secrets.token_hex(4), TOPICS, tombstones=settings.tombstones)
     hub = Hub(cluster.name, store, settings, now_ms=now_ms)
     poller = Poller(
         source,
-        Assembler(prefix=cluster.pbs_exporter_prefix, grace_ms=round(settings.node_grace_seconds * 1000)),
+        Assembler(policy(cluster, settings)),
         Trend(settings.trend_minutes),
         hub.publish,
         hub.freshen,
@@ -77,28 +91,14 @@ def feed(cluster: Cluster, settings: Settings, source: Source) -> Feed:
         refetch_seconds=settings.refetch_seconds,
         backoff_max_seconds=settings.backoff_max_seconds,
     )
-    return Feed(source, poller, hub)
+    return Feed(cluster, source, poller, hub)
 
 
 @asynccontextmanager
 async def serving(settings: Settings, make_source: MakeSource = victoria) -> AsyncIterator[Server]:
     """A running server. Raises ConfigError if it cannot listen where it should."""
-    feeds = {
-        cluster.name: feed(cluster, settings, make_source(cluster, settings)) for cluster in settings.feeds
-    }
-    site = Site(
-        settings=settings,
-        hubs={name: each.hub for name, each in feeds.items()},
-        histories={name: each.source.history for name, each in feeds.items()},
-        hello=messages.hello(
-            server=__version__,
-            build=build(),
-            heartbeat_seconds=settings.heartbeat_seconds,
-            clusters=list(feeds),
-            topics=TOPICS,
-        ),
-        version=__version__,
-    )
+    site = Site(settings=settings, hubs={}, histories={}, hello=messages.PONG, version=__version__)
+    feeds: dict[str, Feed] = {}
     runner = web.AppRunner(
         application(site),
         # Without it an event stream outlives its reader until the next write.
@@ -107,15 +107,14 @@ async def serving(settings: Settings, make_source: MakeSource = victoria) -> Asy
         shutdown_timeout=1.0,
         access_log=None,
     )
+    for cluster in settings.feeds:
+        feeds[cluster.name] = feed(cluster, settings, make_source(cluster, settings))
+    _introduce(site, feeds)
     await runner.setup()
     try:
         url = await _listen(runner, settings)
         async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(work)
-                for each in feeds.values()
-                for work in (each.hub.run(), each.poller.run())
-            ]
+            tasks = [group.create_task(_live(site, feeds, each, make_source)) for each in feeds.values()]
             log.info("serving", url=url, clusters=list(feeds), version=__version__)
             yield Server(url, feeds)
             for task in tasks:
@@ -124,6 +123,84 @@ async def serving(settings: Settings, make_source: MakeSource = victoria) -> Asy
         await runner.cleanup()
         for each in feeds.values():
             await each.source.close()
+
+
+def _introduce(site: Site, feeds: dict[str, Feed]) -> None:
+    """Let readers choose among these clusters."""
+    site.hubs = {name: each.hub for name, each in feeds.items()}
+    site.histories = {name: each.source.history for name, each in feeds.items()}
+    site.hello = messages.hello(
+        server=__version__,
+        build=build(),
+        heartbeat_seconds=site.settings.heartbeat_seconds,
+        clusters=list(feeds),
+        topics=TOPICS,
+    )
+
+
+async def _live(site: Site, feeds: dict[str, Feed], one: Feed, make_source: MakeSource) -> None:
+    """Run one feed; where which clusters there are is left to the data, look first, and run those that are found."""
+    async with asyncio.TaskGroup() as group:
+        hub = group.create_task(one.hub.run())
+        found = await clusters_of(one, site.settings) if site.settings.looks_for_clusters else ()
+        if not found:
+            await one.poller.run()
+        log.info("several clusters found", clusters=[cluster.name for cluster in found])
+        del feeds[one.cluster.name]
+        for cluster in found:
+            feeds[cluster.name] = feed(cluster, site.settings, make_source(cluster, site.settings))
+        _introduce(site, feeds)
+        # Who was waiting for the one cluster chooses anew.
+        one.hub.close(messages.RESTART, "several clusters were found", site.retry_ms)
+        hub.cancel()
+        await one.source.close()
+        for cluster in found:
+            group.create_task(feeds[cluster.name].hub.run())
+            group.create_task(feeds[cluster.name].poller.run())
+
+
+async def clusters_of(one: Feed, settings: Settings) -> tuple[Cluster, ...]:
+    """The clusters that report to a feed's source, by their `cluster` label or else their `job`; none if there is but one.
+
+    Waits until the source holds something, since before that nothing can be told, nor served.
+    """
+    while True:
+        try:
+            groups = await one.source.groups()
+        except SourceError as error:
+            problem, reachable = error, not isinstance(error, SourceUnavailable)
+        else:
+            if groups:
+                return split(one.cluster, groups)
+            problem, reachable = (
+                SourceEmpty("the source holds no current PBS metrics: is pbs-exporter up, and scraped?"),
+                True,
+            )
+        log.warning("poll failed", problem=str(problem))
+        one.hub.freshen(Freshness(problem=str(problem), code=problem.code, reachable=reachable))
+        await asyncio.sleep(settings.poll_interval_seconds)
+
+
+def split(cluster: Cluster, groups: list[dict[str, str]]) -> tuple[Cluster, ...]:
+    """One cluster a `cluster` label, or `job` label where there is no other; none if that makes but one."""
+    selectors = {
+        each["cluster"] or each["job"]: {"cluster": each["cluster"]}
+        if each["cluster"]
+        else {"cluster": "", "job": each["job"]}
+        for each in groups
+    }
+    if len(selectors) < 2:
+        return ()
+    names: dict[str, str] = {}
+    for label in sorted(selectors):
+        name = re.sub(r"[^A-Za-z0-9_.-]", "-", label).strip("-._")[:60] or "unlabelled"
+        while name in names:
+            name += "-"
+        names[name] = label
+    return tuple(
+        cluster.model_copy(update={"name": name, "pbs_exporter_labels": selectors[label]})
+        for name, label in names.items()
+    )
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from realtime.errors import SourceError
-from realtime.pbs.assemble import Assembler
+from realtime.pbs.assemble import Assembler, Policy
 from realtime.source.exposition import Exposition
 from realtime.source.poller import in_slices
 from realtime.source.source import Source
@@ -27,7 +27,7 @@ class Finding:
 
 
 async def inspect(
-    name: str, source: Source, *, prefix: str, stale_after_seconds: float, now_ms: int
+    name: str, source: Source, policy: Policy, *, stale_after_seconds: float, now_ms: int
 ) -> Finding:
     """Ask a source once, as a poller would. Its failures are findings, not errors."""
     finding = Finding(name)
@@ -38,8 +38,11 @@ async def inspect(
     except SourceError as error:
         finding.faults.append(str(error))
         return finding
+    if source.partial:
+        finding.faults.append("part of the source's storage is missing; what it lists now may not be all")
+        return finding
     finding.series = reading.series
-    topics = await in_slices(Assembler(prefix=prefix).assemble(reading.changed, [], now_ms))
+    topics = await in_slices(Assembler(policy).assemble(reading.changed, [], now_ms))
     if topics is None or reading.newest is None:
         finding.faults.append(
             "the source answers, but holds no current PBS metrics: does it scrape pbs-exporter, "

@@ -7,21 +7,25 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import structlog
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from realtime import __version__
-from realtime.config import Cluster, Settings, load
-from realtime.errors import ConfigError
+from realtime.config import Cluster, Settings
+from realtime.errors import ConfigError, SourceError
+from realtime.loading import load
 
 if TYPE_CHECKING:
     from realtime.app import MakeSource
     from realtime.check import Finding
+    from realtime.source.source import Source
 
 app = typer.Typer(
     help="Live state of PBS Pro clusters, from VictoriaMetrics to every screen.",
@@ -86,6 +90,7 @@ def simulate(  # noqa: PLR0917 — typer passes them by name
     from realtime.source.simulator import SimulatedCluster, simulated_exporter
 
     async def exporting() -> None:
+        stop = _told_to_stop()
         cluster = SimulatedCluster(nodes, seed=seed, pace=pace)
         runner = web.AppRunner(simulated_exporter(cluster, tick_seconds=tick_seconds), access_log=None)
         await runner.setup()
@@ -97,7 +102,7 @@ def simulate(  # noqa: PLR0917 — typer passes them by name
                     f"--host {host} --port {port}: cannot listen there: {error.strerror}"
                 ) from None
             console.print(f"simulated pbs-exporter: http://{host}:{runner.addresses[0][1]}/metrics")
-            await _until_told_to_stop()
+            await stop.wait()
         finally:
             await runner.cleanup()
 
@@ -108,25 +113,24 @@ def simulate(  # noqa: PLR0917 — typer passes them by name
 @app.command()
 def check(config: Config = None) -> None:
     """Say what a server would find; exit with 1 if it could not serve."""
-    from realtime.app import now_ms, victoria
+    from realtime.app import now_ms, policy
     from realtime.check import inspect
+    from realtime.state.freshness import Freshness
 
     settings = _settings(config, None)
 
     async def checking() -> bool:
         good = True
-        for cluster in settings.feeds:
-            source = victoria(cluster, settings)
-            try:
+        for cluster in await _clusters(settings):
+            async with _opened(cluster, settings) as source:
                 finding = await inspect(
                     cluster.name,
                     source,
-                    prefix=cluster.pbs_exporter_prefix,
-                    stale_after_seconds=settings.stale_after_seconds,
+                    policy(cluster, settings),
+                    stale_after_seconds=Freshness().stale_after_ms(settings.stale_after_seconds * 1000)
+                    / 1000,
                     now_ms=now_ms(),
                 )
-            finally:
-                await source.close()
             _tell(finding)
             good = good and not finding.faults
         return good
@@ -141,45 +145,83 @@ def version() -> None:
     typer.echo(__version__)
 
 
+@asynccontextmanager
+async def _opened(cluster: Cluster, settings: Settings) -> "AsyncIterator[Source]":
+    from realtime.app import victoria
+
+    source = victoria(cluster, settings)
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
+async def _clusters(settings: Settings) -> Sequence[Cluster]:
+    """The clusters that a server would serve: configured, or found in the data."""
+    from realtime.app import split
+
+    (first, *_) = settings.feeds
+    if not settings.looks_for_clusters:
+        return settings.feeds
+    async with _opened(first, settings) as source:
+        try:
+            return split(first, await source.groups()) or settings.feeds
+        except SourceError:
+            return settings.feeds  # whose own inspection says what is wrong
+
+
 def _tell(finding: "Finding") -> None:
     """One cluster's findings, for a tired operator: the verdict first, then what to do."""
     out = Console(highlight=False)
-    verdict = "[red]cannot be served[/red]" if finding.faults else "[green]can be served[/green]"
-    out.print(f"[bold]{finding.cluster}[/bold]: {verdict}")
+    good, bad = ("can be served", "green"), ("cannot be served", "red")
+    _line(out, finding.cluster, "bold", ": ", bad if finding.faults else good)
     if finding.age_seconds is not None:
         nodes, jobs = finding.summary["nodes"], finding.summary["jobs"]
-        out.print(f"  series   {finding.series}, the newest sample {max(0.0, finding.age_seconds):.0f} s old")
+        _line(
+            out,
+            "  series   ",
+            "",
+            f"{finding.series}, the newest sample {max(0.0, finding.age_seconds):.0f} s old",
+        )
         for name, source in finding.sources.items():
-            out.print(
-                f"  exporter {name}: node states as of dialect {source['dialect']}, told by {source['decidedBy']}"
-            )
+            told = f"{name}: node states as of dialect {source['dialect']}, told by {source['decidedBy']}"
+            _line(out, "  exporter ", "", told)
         states = ", ".join(
             f"{nodes[state]} {state}" for state in ("free", "busy", "offline", "down") if state in nodes
         )
-        out.print(f"  nodes    {nodes.get('total', 0)}" + (f": {states}" if states else ""))
-        out.print(
-            f"  jobs     {jobs.get('running', '?')} running, {jobs.get('queued', '?')} queued, {jobs.get('held', '?')} held"
+        _line(out, "  nodes    ", "", f"{nodes.get('total', 0)}" + (f": {states}" if states else ""))
+        counts = ", ".join(f"{jobs.get(state, '?')} {state}" for state in ("running", "queued", "held"))
+        _line(out, "  jobs     ", "", counts)
+        _line(
+            out, "  queues   ", "", f"{finding.topics['queues']}, users with jobs {finding.topics['users']}"
         )
-        out.print(f"  queues   {finding.topics['queues']}, users with jobs {finding.topics['users']}")
     for fault in finding.faults:
-        out.print(f"  [red]fault[/red]    {fault}", soft_wrap=True)
+        _line(out, "  fault    ", "red", fault)
     for warning in finding.warnings:
-        out.print(f"  [yellow]look at[/yellow]  {warning}", soft_wrap=True)
+        _line(out, "  look at  ", "yellow", warning)
+
+
+def _line(out: Console, label: str, style: str, *texts: str | tuple[str, str]) -> None:
+    """Print a line; what comes from elsewhere is text, whatever markup or control characters it holds."""
+    line = Text.assemble((label, style), *texts)
+    line.plain = "".join(letter if letter.isprintable() else "�" for letter in line.plain)
+    out.print(line, soft_wrap=True)
 
 
 async def _serve(settings: Settings, make_source: "MakeSource | None" = None) -> None:
     from realtime.app import serving, victoria
 
+    stop = _told_to_stop()
     async with serving(settings, make_source or victoria):
-        await _until_told_to_stop()
+        await stop.wait()
 
 
-async def _until_told_to_stop() -> None:
+def _told_to_stop() -> asyncio.Event:
+    """Set by SIGINT and SIGTERM, from now on."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stop.set)
-    await stop.wait()
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
 
 
 def _settings(config: Path | None, port: int | None, **given: Any) -> Settings:
@@ -202,7 +244,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 
 def _fail(error: ConfigError) -> NoReturn:
     for line in str(error).splitlines():
-        console.print(f"[red]configuration:[/red] {line}", soft_wrap=True)
+        _line(console, "configuration: ", "red", line)
     raise typer.Exit(2)
 
 
@@ -210,6 +252,15 @@ def _log_to_stderr(level: str) -> None:
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(least, logging.WARNING), format="%(levelname)s %(name)s: %(message)s")
     structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            # Tracebacks without the values of variables: settings are among them, and credentials among those.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -6,17 +6,14 @@ of the backend that this server replaces, so a `.env` of that one works.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -28,12 +25,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-from realtime.errors import ConfigError
-
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
-
-SECRETS: Final = frozenset({"prometheus_url", "prometheus_password", "prometheus_token"})
-"""Keys whose value is never echoed; a URL may hold a password."""
 
 NO_COMMENT_PING_SECONDS: Final = 86_400.0
 """aiohttp-sse cannot be told not to send its comment; ours is a heartbeat that scripts can hear, so that one sleeps."""
@@ -64,6 +56,19 @@ class Source(BaseModel):
 
     pbs_exporter_prefix: str = Field(default="", pattern=r"^[A-Za-z0-9_:]*$")
     """What a relabelling put before every metric's name."""
+
+    pbs_exporter_labels: dict[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
+    """Only series with these labels too, as `{cluster: hopper}` or, in the environment, `{"cluster": "hopper"}`."""
+
+    pbs_node_state_dialect: Literal["auto", "exporter", "seed", "fork", "label"] = "auto"
+    """How `pbs_node_state` is encoded. `auto` tells from the data; docs/protocol.md says how."""
+
+    pbs_memory_unit: Literal["auto", "GiB", "bytes"] = "auto"
+    """Unit of `pbs_node_mem_total` and `_used`, whose names do not tell. `auto`: bytes if any is a million or more."""
+
+    pbs_infer_busy: Literal["auto", "on", "off"] = "auto"
+    """Whether a node that the exporter calls down, while it runs jobs on all its CPUs or GPUs, is shown as busy: pbs-exporter has no word for
+    full nodes. `auto`: where that exporter speaks. `off` where node_fail_requeue is 0, since dead nodes keep their jobs there."""
 
     @field_validator("prometheus_url")
     @classmethod
@@ -111,6 +116,10 @@ class Settings(Source, BaseSettings):
     clusters: tuple[Cluster, ...] = ()
     """Several clusters, each with a name and the keys above that differ. The first is the one that readers get who name none."""
 
+    find_clusters: bool = True
+    """Where neither `clusters` nor a job name or labels are set: whether exporters under several `cluster` labels, or else several `job`
+    labels, are served as several clusters. They are looked for until the source first has some."""
+
     # -- the door
 
     api_port: int = Field(default=3001, ge=0, le=65_535)
@@ -141,9 +150,9 @@ class Settings(Source, BaseSettings):
     max_fetch_mib: int = Field(default=256, gt=0, le=4_096)
     """A larger answer is refused. 5,000 nodes are 6 MiB."""
 
-    stale_after_seconds: float = Field(default=180.0, gt=0, le=86_400)
-    """Data older than this is called stale. The exporter runs PBS's commands every 60 s and a scrape adds up to as much again;
-    this allows one of them to be missed."""
+    stale_after_seconds: float = Field(default=0.0, ge=0, le=86_400)
+    """Data older than this is called stale. 0: learned, as three of the source's scrape intervals and 15 s (180 s until two scrapes
+    were seen)."""
 
     node_grace_seconds: float = Field(default=150.0, ge=0, le=86_400)
     """A node that the source no longer lists is shown for so long as it last was, then removed: two of the exporter's 60 s ticks and a
@@ -240,6 +249,12 @@ class Settings(Source, BaseSettings):
         source = {key: getattr(self, key) for key in Source.model_fields}
         return (Cluster(name=self.cluster_name, **source),)
 
+    @property
+    def looks_for_clusters(self) -> bool:
+        """Whether which clusters there are is left to the data."""
+        said = self.clusters or self.pbs_exporter_job_name or self.pbs_exporter_labels
+        return self.find_clusters and not said
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -251,50 +266,3 @@ class Settings(Source, BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order the sources: arguments, environment, .env, YAML."""
         return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls)
-
-
-def load(path: Path | None = None, **given: Any) -> Settings:
-    """Read the configuration; `given` (command-line options) outranks everything.
-
-    Raises ConfigError: one line a fault, with the key, what was given, and what is allowed.
-    """
-    if path is not None:
-        _check_keys(path)
-
-    class _Loaded(Settings):
-        model_config = SettingsConfigDict(yaml_file=path)
-
-    try:
-        return _Loaded(**given)
-    except ValidationError as faults:
-        lines = [_explain(fault) for fault in faults.errors(include_url=False)]
-        raise ConfigError("\n".join(lines)) from None
-
-
-def _check_keys(path: Path) -> None:
-    """Refuse a file that cannot be read and keys that nothing reads: a misspelt key must not be a silent default."""
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise ConfigError(f"{path}: is not YAML{where}") from None
-    if content is None:
-        return
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: must be a mapping of keys to values")
-    unknown = [str(key) for key in content if key not in Settings.model_fields]
-    if unknown:
-        allowed = ", ".join(sorted(Settings.model_fields))
-        raise ConfigError(f"{path}: unknown key {', '.join(unknown)}; allowed: {allowed}")
-
-
-def _explain(fault: Any) -> str:
-    """One validation fault as `key: given X; allowed: Y`."""
-    key = ".".join(str(part) for part in fault["loc"])
-    rule = str(fault["msg"]).removeprefix("Value error, ")
-    shown = SECRETS.isdisjoint(str(part) for part in fault["loc"]) and not isinstance(fault["input"], dict)
-    given = f"given {fault['input']!r}; " if shown else ""
-    return f"{key}: {given}{rule}" if key else rule

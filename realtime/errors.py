@@ -3,7 +3,9 @@
 RealtimeError
 ├── SourceError        the source's: it did not answer, or not with what was asked
 │   ├── SourceUnavailable   unreachable, too slow, overloaded, or it refuses us
-│   └── SourceMalformed     it answered, but not in the format of the question
+│   ├── SourceMalformed     it answered, but not in the format of the question
+│   ├── SourceEmpty         it answered, but holds nothing about PBS that is current
+│   └── SourcePartial       it answered, and says that part of its storage is missing
 ├── RequestError       the reader's: a parameter or command that cannot be served
 └── ConfigError        the operator's: the server does not start
 
@@ -19,6 +21,9 @@ class RealtimeError(Exception):
 class SourceError(RealtimeError):
     """The source did not give what was asked; the last good state stays."""
 
+    code = "POLL_FAILED"
+    """The fault's code in `/api/health`."""
+
 
 class SourceUnavailable(SourceError):  # noqa: N818 — the tree above says that it is one
     """Unreachable, too slow, overloaded, or refusing our credentials."""
@@ -26,6 +31,18 @@ class SourceUnavailable(SourceError):  # noqa: N818 — the tree above says that
 
 class SourceMalformed(SourceError):  # noqa: N818
     """Answered, but not in the format of the question."""
+
+
+class SourceEmpty(SourceError):  # noqa: N818
+    """Answered, but holds nothing about PBS that is current: the exporter is down, or not scraped."""
+
+    code = "EXPORTER_DOWN"
+
+
+class SourcePartial(SourceError):  # noqa: N818
+    """Answered, and says that part of its storage is missing: what it does not list may well exist."""
+
+    code = "PARTIAL"
 
 
 class RequestError(RealtimeError):

@@ -83,6 +83,9 @@ class FakeSource:
         past = await _give(self.past)
         return {field: past.get(field, [None] * grid.rows) for field in fields}
 
+    async def groups(self) -> list[dict[str, str]]:
+        return [{"cluster": "", "job": ""}]
+
     async def close(self) -> None:
         self.closed = True
 

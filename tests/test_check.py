@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from realtime.check import Finding, inspect
+from realtime.pbs.assemble import Policy
 from realtime.source.victoria import Victoria
 from tests.faulty import FaultyUpstream, good, reset, status
 from tests.upstream import now_ms
@@ -19,7 +20,7 @@ async def source(faulty_upstream: FaultyUpstream) -> AsyncIterator[Victoria]:
 
 
 async def look(source: Victoria, *, prefix: str = "") -> Finding:
-    return await inspect("hopper", source, prefix=prefix, stale_after_seconds=180, now_ms=now_ms())
+    return await inspect("hopper", source, Policy(prefix=prefix), stale_after_seconds=180, now_ms=now_ms())
 
 
 def labelled(text: str, **labels: str) -> str:
@@ -106,7 +107,7 @@ async def test_a_strange_age_is_a_warning(
     now = now_ms()
     faulty_upstream.otherwise = good(capture("at-1794166412"), now - age_ms)
 
-    finding = await inspect("hopper", source, prefix="", stale_after_seconds=180, now_ms=now)
+    finding = await inspect("hopper", source, Policy(), stale_after_seconds=180, now_ms=now)
 
     assert finding.faults == []
     assert len(finding.warnings) == 1

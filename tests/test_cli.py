@@ -118,9 +118,7 @@ def test_check_tells_what_it_found(
     victoria_metrics.import_text(capture("at-1794166412"), job=job_name)
     victoria_metrics.flush()
 
-    said = run(
-        "check", folder=tmp_path, PROMETHEUS_URL=victoria_metrics.url, PBS_EXPORTER_JOB_NAME=job_name
-    )
+    said = run("check", folder=tmp_path, PROMETHEUS_URL=victoria_metrics.url, PBS_EXPORTER_JOB_NAME=job_name)
 
     assert said.code == 0, said.stdout + said.stderr
     assert "pbs: can be served" in said.stdout

@@ -9,8 +9,10 @@ import aiohttp
 import pytest
 
 from realtime.app import Server, serving
-from realtime.config import Cluster, Settings, load
+from realtime.config import Cluster, Settings
+from realtime.loading import load
 from realtime.source.source import Source
+from realtime.state.view import TOPICS
 from realtime.stream.hub import Hub
 from tests.fakes import FakeSource
 from tests.readers import TRANSPORTS, Reader
@@ -48,9 +50,7 @@ class Story:
     def __init__(self, hub: Hub, seed: int) -> None:
         self.hub = hub
         self.random = Random(seed)
-        self.state: dict[str, dict[str, Any]] = {
-            topic: {} for topic in ("summary", "nodes", "queues", "users", "trend", "source")
-        }
+        self.state: dict[str, dict[str, Any]] = {topic: {} for topic in TOPICS}
         self.at = 0
 
     def turn(self) -> None:

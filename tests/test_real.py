@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from realtime.app import Server, serving
-from realtime.config import load
+from realtime.loading import load
 from tests.readers import WebSocketReader
 from tests.upstream import Exporter, Prometheus, VictoriaMetrics
 
@@ -85,6 +85,8 @@ async def test_a_scraped_simulation_is_streamed(
             connected(prometheus_url=victoria_metrics.url) as (server, session),
             WebSocketReader(session, server.url) as reader,
         ):
+            await asyncio.sleep(1)  # the first scrape
+            await asyncio.to_thread(victoria_metrics.flush)
             await reader.until(lambda client: client.count("diff") >= 3 and client.state is not None, 30)
 
             state = reader.client.state
@@ -187,6 +189,61 @@ async def test_two_clusters_are_two_feeds(
     assert hello["clusters"] == ["hopper", "vanda"]
     assert health["status"] == "degraded"
     assert [cluster["quality"] for cluster in health["clusters"]] == ["live", "down"]
+
+
+SEED = """
+pbs_node_state{node="v-1"} 0
+pbs_node_state{node="v-2"} 3
+pbs_node_cpus_total{node="v-1"} 64
+pbs_node_count_free 1
+pbs_node_count_busy 0
+pbs_node_count_offline 0
+pbs_node_count_down 1
+qstat_total_r_jobs 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (({"job": "pbs-a"}, {"job": "pbs-b"}), ["pbs-a", "pbs-b"]),
+        (({"job": "pbs", "cluster": "hopper"}, {"job": "pbs", "cluster": "vanda"}), ["hopper", "vanda"]),
+        (({"job": "pbs-a"}, {"job": "pbs", "cluster": "vanda"}), ["pbs-a", "vanda"]),
+    ],
+)
+async def test_two_exporters_under_their_own_labels_are_two_clusters(
+    own_victoria_metrics: VictoriaMetrics,
+    capture: Callable[[str], str],
+    labels: tuple[dict[str, str], ...],
+    names: list[str],
+) -> None:
+    """Two exporters of different dialects in one VictoriaMetrics are found by their labels, and each is read in its own."""
+    async with connected(prometheus_url=own_victoria_metrics.url) as (server, session):
+        async with WebSocketReader(session, server.url) as early:
+            await early.until(lambda client: client.count("heartbeat") > 0)
+            own_victoria_metrics.import_text(capture("at-1794166412"), None, **labels[0])
+            own_victoria_metrics.import_text(SEED, None, **labels[1])
+            own_victoria_metrics.flush()
+            await early.until(lambda client: client.count("bye") == 1)
+        nodes = {}
+        for name in names:
+            async with WebSocketReader(session, server.url, {"cluster": name}) as reader:
+                await reader.until(lambda client: client.state is not None)
+                assert reader.client.heard[0]["clusters"] == names
+                assert reader.client.state is not None
+                nodes[name] = reader.client.state["nodes"]
+        clusters = await get(session, f"{server.url}/api/clusters")
+        unnamed = await get(session, f"{server.url}/api/stats/cluster")
+        rows = await get(session, f"{server.url}/api/analytics/jobs?cluster={names[1]}&timeRange=1h")
+
+    assert [len(each) for each in nodes.values()] == [46, 2]
+    assert {name: node["state"] for name, node in nodes[names[1]].items()} == {"v-1": "free", "v-2": "down"}
+    assert [(each["name"], each["dialect"]) for each in clusters] == [
+        (names[0], "exporter"),
+        (names[1], "seed"),
+    ]
+    assert unnamed["totalNodes"] == 46
+    assert {row["runningJobs"] for row in rows} <= {0.0, None}
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,12 @@ class _Program:
                 raise AssertionError(f"{self.binary} did not start:\n{output.read_text()[-2_000:]}")
             time.sleep(0.01)
 
+    @property
+    def pid(self) -> int:
+        """The running program's."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Let it write its data and end."""
         if self._process is not None:

@@ -4,8 +4,8 @@ Four are in use, and they contradict each other:
 
 - `exporter`: 1 free, 2 busy, 3 offline, 4 down: what pbs-exporter emits, where 4 is also every state that it has no word for.
 - `seed`: 0 free, 1 busy, 2 offline, 3 down: what the replaced backend's README says; no released exporter emits it.
-- `fork`: as `exporter`, but 2 means PBS's job-busy (all CPUs allocated) and not a high load average. Nothing in the data tells it
-  apart from `exporter`, so it is chosen by configuration or never.
+- `fork`: as `exporter`, but 2 means PBS's job-busy (all CPUs allocated) and not a high load average. A node that is busy by code and runs
+  jobs on all its CPUs gives it away: PBS names job-busy before busy, so pbs-exporter would have called that node 4.
 - `label`: one series a state, `pbs_node_state{node="…",state="…"} 1`.
 
 The evidence, in this order: a state label; a code that only one encoding has; the distance between the codes' histogram and
@@ -13,7 +13,7 @@ The evidence, in this order: a state label; a code that only one encoding has; t
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 ENCODINGS: Final = {
@@ -37,28 +37,33 @@ class Dialect(NamedTuple):
 
     name: str
     decided_by: str
-    """`label`, `code`, `counts`, `names` or `assumed`."""
+    """`configured`, `label`, `code`, `counts`, `names` or `assumed`."""
 
 
 def detect(
-    codes: Iterable[float], *, labelled: bool, counts: Mapping[str, float], names: Collection[str]
+    codes: Counter[int],
+    *,
+    labelled: bool,
+    counts: Mapping[str, float],
+    names: Collection[str],
+    full_and_busy: bool = False,
 ) -> Dialect:
     """Decide from one snapshot of a source.
 
-    `codes` are the values of `pbs_node_state`, `counts` the reported nodes by class (`free`, `busy`, `offline`, `down`), and `names` the
-    metrics that the source has.
+    `codes` counts the nodes by value of `pbs_node_state`, `counts` are the reported nodes by class (`free`, `busy`, `offline`, `down`), `names`
+    the metrics that the source has, and `full_and_busy` says that some node of code 2 runs jobs on all its CPUs.
     """
     if labelled:
         return Dialect("label", "label")
-    histogram = Counter(int(code) for code in codes)
-    if histogram[4] or histogram[0]:
-        return Dialect("exporter" if histogram[4] >= histogram[0] else "seed", "code")
-    if counts and histogram:
-        distances = {name: _distance(histogram, name, counts) for name in ("exporter", "seed")}
+    exporter = "fork" if full_and_busy else "exporter"
+    if codes[4] or codes[0]:
+        return Dialect(exporter if codes[4] >= codes[0] else "seed", "code")
+    if counts and codes:
+        distances = {name: _distance(codes, name, counts) for name in ("exporter", "seed")}
         if distances["exporter"] != distances["seed"]:
-            return Dialect(min(distances, key=lambda name: distances[name]), "counts")
+            return Dialect("seed" if distances["seed"] < distances["exporter"] else exporter, "counts")
     if not _ONLY_EXPORTER.isdisjoint(names):
-        return Dialect("exporter", "names")
+        return Dialect(exporter, "names")
     if not _ONLY_SEED.isdisjoint(names):
         return Dialect("seed", "names")
     return Dialect("exporter", "assumed")

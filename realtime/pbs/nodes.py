@@ -45,30 +45,75 @@ def state_words(dialect: Dialect, readings: Mapping[str, float], labels: Collect
     return [word] if word else []
 
 
-def entity(
-    name: str, readings: dict[str, float], labels: Collection[str], dialect: Dialect, *, memory_unit: str
-) -> dict[str, Any]:
-    """A node as readers see it. `labels` are the states that the label dialect names; `memory_unit` is `GiB` or `bytes`, of metrics
-    whose name does not tell.
+CAPACITY: Final = ("totalCpus", "totalGpus", "totalMemoryGiB")
 
-    A full node that the exporter calls down for want of a word is `busy`, and `stateInferred`: it has jobs, and every CPU or GPU of it
-    is in use, which a node that PBS cannot reach has not for long.
+COARSE_FROM_GIB: Final = 1000
+"""From here on pbsnodes prints whole tb, so installed and used memory of `_gb` metrics are each up to half a TiB off."""
+
+
+def resources(readings: dict[str, float], unit: str) -> dict[str, Any]:
+    """What the node has and uses, and how many jobs it runs. What cannot be is unknown:
+
+    - GPUs without a CPU: memory that PBS prints as `0 b` shifts the exporter's columns, and CPUs arrive as GPUs;
+    - less than nothing.
     """
-    node: dict[str, Any] = {"id": name, "name": name}
+    found: dict[str, Any] = {}
     for field, names in NODE_COUNTS.items():
         value = first(readings, names)
-        if value is not None:
-            node[field] = round(value)
+        if value is not None and value >= 0:
+            found[field] = round(value)
+    if is_shifted(readings):
+        return {"jobCount": found["jobCount"]} if "jobCount" in found else {}
     for field, names in NODE_MEMORY.items():
-        gib = _memory_gib(readings, names, memory_unit)
-        if gib is not None:
-            node[field] = gib
+        gib = _memory_gib(readings, names, unit)
+        if gib is not None and gib >= 0:
+            found[field] = gib
+    if found.get("totalMemoryGiB", 0) >= COARSE_FROM_GIB and NODE_MEMORY["totalMemoryGiB"][0] in readings:
+        found["memoryCoarse"] = True
+    return found
+
+
+def is_shifted(readings: Mapping[str, float]) -> bool:
+    """Whether the exporter's columns have slipped for this node."""
+    return readings.get("pbs_node_cpus_total") == 0 and readings.get("pbs_node_gpus_total", 0) > 0
+
+
+def entity(
+    name: str,
+    readings: dict[str, float],
+    labels: Collection[str],
+    dialect: Dialect,
+    *,
+    memory_unit: str,
+    capacity: Mapping[str, Any] | None = None,
+    infer: bool = False,
+    outlived: bool = False,
+) -> dict[str, Any]:
+    """A node as readers see it.
+
+    `labels` are the states that the label dialect names; `memory_unit` is `GiB` or `bytes`, of metrics whose name does not tell. `capacity` is
+    what it was last seen to have: a node of which PBS prints 0/0 has not lost its GPUs.
+
+    Where the exporter has no word for full nodes (`infer`), one that it calls down is `busy` and `stateInferred` if it runs jobs on all of its
+    CPUs or GPUs, or if its jobs have `outlived` the time after which PBS takes them from a dead node. Until then a node that is down
+    and has jobs is `suspect`.
+    """
+    node: dict[str, Any] = {"id": name, "name": name} | resources(readings, memory_unit)
+    if (
+        capacity
+        and not node.get("totalCpus")
+        and any(node.get(field, 0) < capacity[field] for field in capacity)
+    ):
+        node |= {**capacity, "capacityRemembered": True}
     words = state_words(dialect, readings, labels)
     classes = {CLASSES.get(word, "unknown") for word in words} or {"unknown"}
     state = next(each for each in WORST_FIRST if each in classes)
-    if state == "down" and dialect.name == "exporter" and _is_full(node):
-        node["stateInferred"] = True
-        state, words = "busy", ["job-busy"]
+    if state == "down" and node.get("jobCount"):
+        if infer and (is_full(node) or outlived):
+            state, words = "busy", ["job-busy" if is_full(node) else "job-exclusive"]
+            node["stateInferred"] = True
+        else:
+            node["suspect"] = True
     node["state"] = state
     detail = _detail(state, words, node)
     if detail:
@@ -89,7 +134,8 @@ def memory_unit(totals: Collection[float]) -> str:
     return "bytes" if any(math.isfinite(total) and total >= 1e6 for total in totals) else "GiB"
 
 
-def _is_full(node: Mapping[str, Any]) -> bool:
+def is_full(node: Mapping[str, Any]) -> bool:
+    """Whether a node runs jobs and has no CPU, or no GPU, left."""
     return bool(node.get("jobCount")) and any(
         0 < node.get(total, 0) <= node.get(used, 0)
         for total, used in (("totalCpus", "usedCpus"), ("totalGpus", "usedGpus"))
@@ -102,7 +148,7 @@ def _detail(state: str, words: list[str], node: Mapping[str, Any]) -> str | None
     """
     jobs = node.get("jobCount", 0)
     if state == "free":
-        if _is_full(node) and node.get("usedCpus", 0) >= node.get("totalCpus", 1):
+        if is_full(node) and node.get("usedCpus", 0) >= node.get("totalCpus", 1):
             return "full"
         return "mixed" if jobs or node.get("usedCpus") or node.get("usedGpus") else "idle"
     if state == "busy":

@@ -1,8 +1,9 @@
 """The Prometheus text format, read again and again for the same series.
 
 A series keeps its labels for life, so everything before its value (the *prefix* of its line) is parsed once and remembered; after
-that a line costs a look-up, and a value is converted only if its bytes are others than last time. 55,000 series of which nothing
-changed take 40 ms instead of 286 (measured, against JSON), in slices between which the event loop has its turn.
+that a value is converted only if its bytes are others than last time. And where all lines have one timestamp, as those of one scrape do,
+it is taken off all of them at once, and a line that stood there last time too costs one look-up. 55,000 series of which 2 % changed take
+10 to 15 ms (45 where timestamps differ, 286 as JSON; measured), in slices between which the event loop has its turn.
 
 A body is believed whole or not at all: one line that cannot be read makes all of it malformed, since half a scrape would read as
 half a cluster.
@@ -15,10 +16,16 @@ from typing import NamedTuple
 from realtime.errors import SourceMalformed
 
 SLICE_LINES = 4_000
-"""Known series between two turns of the event loop: 2 ms."""
+"""Known series between two turns of the event loop: 1 to 3 ms."""
+
+SLICE_BYTES = 400_000
+"""The same, where the lines are not looked into: 1 to 2 ms."""
 
 SLICE_NEW = 400
 """New series between two turns of the event loop: 5 ms, since their labels are parsed."""
+
+MILLISECONDS = 12
+"""Digits of a timestamp since 1973: a shorter number at the end of every line is a value."""
 
 _LINE = re.compile(
     rb'([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})?[ \t]+(\S+)(?:[ \t]+(-?\d+))?[ \t]*'
@@ -30,20 +37,35 @@ _ESCAPE = re.compile(rb"\\(.)")
 _ESCAPED = {b"n": b"\n", b"\\": b"\\", b'"': b'"'}
 
 
+class Moment:
+    """A timestamp that many samples share, so that a scrape without changes moves one number."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+
 class Sample:
     """One labelled value with its timestamp. One object a series: a later read updates it."""
 
-    __slots__ = ("at", "labels", "name", "raw", "turn", "value")
+    __slots__ = ("gone", "labels", "line", "moment", "name", "raw", "turn", "value")
 
     def __init__(self, name: str, labels: Mapping[str, str]) -> None:
         self.name = name
         self.labels = labels
         self.value = float("nan")
         """NaN where the series says NaN or was marked stale; ±Inf as it stands."""
-        self.at = 0
-        """Epoch ms."""
+        self.moment = Moment(0)
         self.raw = b""
+        self.line = b""
         self.turn = 0
+        self.gone = False
+
+    @property
+    def at(self) -> int:
+        """Its timestamp, epoch ms."""
+        return self.moment.at
 
     def __repr__(self) -> str:
         return f"Sample({self.name}, {dict(self.labels)}, {self.value}, {self.at})"
@@ -69,6 +91,9 @@ class Exposition:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Sample] = {}
+        # Lines without their one timestamp, as they stood in the last body that had but one.
+        self._lines: dict[bytes, Sample] = {}
+        self._moment = Moment(0)
         self._turn = 0
         # Survives a body that turned out malformed: what was changed by then is reported with the next good one.
         self._changed: list[Sample] = []
@@ -78,13 +103,78 @@ class Exposition:
 
         `at` (epoch ms) stands in where a line has no timestamp. Raises SourceMalformed.
         """
+        stamp = _last_stamp(body)
+        gone = None if stamp is None else (yield from self._read_scrape(body, b" %s\n" % stamp))
+        if stamp is None or gone is None:
+            newest, oldest, gone = yield from self._read_each(body, at)
+        else:
+            newest = oldest = self._moment.at = int(stamp)
+        for sample in gone:
+            sample.gone = True
+        changed, self._changed = self._changed, []
+        return Reading(
+            [sample for sample in changed if not sample.gone],
+            gone,
+            len(self._known),
+            newest or None,
+            oldest or None,
+        )
+
+    def _read_scrape(self, body: bytes, end: bytes) -> Generator[None, None, list[Sample] | None]:
+        """Read a body whose every sample ends with `end`, its one timestamp: what is gone, or None if it is no such body.
+
+        Only lines that did not stand there last time are looked into. A comment belongs to the line after it.
+        """
+        known = self._lines
+        lines: list[bytes] = []
+        new: list[bytes] = []
+        start = 0
+        while start < len(body):
+            stop = body.rfind(end, start, start + SLICE_BYTES)
+            if stop < 0:
+                return None
+            part = body[start:stop].split(end)
+            lines += part
+            new += [line for line in part if line not in known]
+            start = stop + len(end)
+            yield
+        if any(b"\n" in line and not _is_comment(line) for line in new):
+            return None
+        for number, line in enumerate(new, 1):
+            text = line.rpartition(b"\n")[2]
+            prefix, _, raw = text.rpartition(b" ")
+            sample = self._known.get(prefix)
+            if sample is None:
+                sample, raw, stamp = self._learn(text)
+                if stamp:
+                    raise SourceMalformed("the source's answer has lines with two timestamps")
+            known.pop(sample.line, None)
+            known[line] = sample
+            sample.line = line
+            sample.moment = self._moment
+            self._take(sample, raw)
+            if number % SLICE_NEW == 0:
+                yield
+        if len(known) == len(lines) == len(self._known):
+            return []
+        there = {id(known[line]) for line in lines if line in known}
+        yield
+        gone = [sample for sample in self._known.values() if id(sample) not in there]
+        for sample in gone:
+            known.pop(sample.line, None)
+        yield
+        self._forget(gone)
+        return gone
+
+    def _read_each(self, body: bytes, at: int) -> Generator[None, None, tuple[int, int, list[Sample]]]:
+        """Read lines with timestamps of their own, or none: the newest and the oldest of them, and what is gone."""
         self._turn += 1
-        known, turn, changed = self._known, self._turn, self._changed
+        self._lines = {}
+        known, turn = self._known, self._turn
         lines = body.split(b"\n")
         last_stamp: bytes | None = None
-        stamp_at = at
-        newest = oldest = 0
-        count = learned = 0
+        moment = Moment(at)
+        newest = oldest = count = learned = 0
         for start in range(0, len(lines), SLICE_LINES):
             for line in lines[start : start + SLICE_LINES]:
                 head, _, stamp = line.rpartition(b" ")
@@ -98,14 +188,12 @@ class Exposition:
                     if learned % SLICE_NEW == 0:
                         yield
                 if raw != sample.raw:
-                    sample.value = _number(raw, _VALUE)
-                    sample.raw = raw
-                    changed.append(sample)
+                    self._take(sample, raw)
                 if stamp != last_stamp:
-                    last_stamp, stamp_at = stamp, int(_number(stamp, _STAMP)) if stamp else at
-                    newest = max(newest, stamp_at)
-                    oldest = min(oldest or stamp_at, stamp_at)
-                sample.at = stamp_at
+                    last_stamp, moment = stamp, Moment(int(_number(stamp, _STAMP)) if stamp else at)
+                    newest = max(newest, moment.at)
+                    oldest = min(oldest or moment.at, moment.at)
+                sample.moment = moment
                 if sample.turn != turn:
                     sample.turn = turn
                     count += 1
@@ -113,11 +201,20 @@ class Exposition:
         gone = []
         if count < len(known):
             gone = [sample for sample in known.values() if sample.turn != turn]
-            self._known = {prefix: sample for prefix, sample in known.items() if sample.turn == turn}
+            self._forget(gone)
             yield
-        self._changed = []
-        alive = [sample for sample in changed if sample.turn == turn]
-        return Reading(alive, gone, count, newest or None, oldest or None)
+        return newest, oldest, gone
+
+    def _take(self, sample: Sample, raw: bytes) -> None:
+        if raw != sample.raw:
+            sample.value = _number(raw, _VALUE)
+            sample.raw = raw
+            self._changed.append(sample)
+
+    def _forget(self, gone: list[Sample]) -> None:
+        if gone:
+            lost = set(map(id, gone))
+            self._known = {prefix: sample for prefix, sample in self._known.items() if id(sample) not in lost}
 
     def _learn(self, line: bytes) -> tuple[Sample, bytes, bytes]:
         """Parse a line in full: its sample (known or new), the bytes of its value, and of its timestamp (or none)."""
@@ -130,6 +227,17 @@ class Exposition:
         if sample is None:
             sample = self._known[prefix] = Sample(name.decode(), _labels(labels or b"{}"))
         return sample, raw, stamp or b""
+
+
+def _last_stamp(body: bytes) -> bytes | None:
+    """The timestamp that the body ends with, if it does."""
+    stamp = body[body.rfind(b" ") + 1 : -1]
+    return stamp if body.endswith(b"\n") and len(stamp) >= MILLISECONDS and _STAMP.fullmatch(stamp) else None
+
+
+def _is_comment(lines: bytes) -> bool:
+    """Whether all but the last of the lines say nothing."""
+    return all(not line.strip() or line.startswith(b"#") for line in lines.split(b"\n")[:-1])
 
 
 def _labels(block: bytes) -> dict[str, str]:

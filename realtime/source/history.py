@@ -15,7 +15,7 @@ without labels, so that neither `job` nor `instance` can come between `or`, `/` 
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from realtime.state.grid import Grid
@@ -46,21 +46,31 @@ is."""
 _MACRO: Final = re.compile(r"\b(mean|last)\((\w+)\)|(instants)\b")
 
 
-def query(fields: Collection[str], grid: Grid, *, prefix: str = "", job: str = "") -> str:
+Labels = Mapping[str, str]
+
+NO_LABELS: Final[Labels] = {}
+
+
+def query(fields: Collection[str], grid: Grid, *, prefix: str = "", labels: Labels = NO_LABELS) -> str:
     """One PromQL query whose series are the fields, each named by its one label `field`.
 
-    `fields` are keys of the table (a KeyError is our bug); `prefix` and `job` are the operator's and reach
+    `fields` are keys of the table (a KeyError is our bug); `prefix` and `labels` are the operator's and reach
     the query as a part of a metric's name and as a string literal. Nothing of a reader's is ever part of it.
     """
     return " or ".join(
-        f'label_replace({_spell(FIELDS[field], grid.step_seconds, prefix, job)}, "field", "{field}", "", "")'
+        f'label_replace({_spell(FIELDS[field], grid.step_seconds, prefix, labels)}, "field", "{field}", "", "")'
         for field in fields
     )
 
 
-def selector(metric: str, *, prefix: str = "", job: str = "") -> str:
-    """One metric's series, of one job where the operator named one."""
-    return f"{prefix}{metric}{{job={literal(job)}}}" if job else f"{prefix}{metric}"
+def selector(metric: str, *, prefix: str = "", labels: Labels = NO_LABELS) -> str:
+    """One metric's series, with the labels that the operator named."""
+    return f"{prefix}{metric}{{{matchers(labels)}}}" if labels else f"{prefix}{metric}"
+
+
+def matchers(labels: Labels) -> str:
+    """The labels as PromQL matchers."""
+    return ",".join(f"{name}={literal(text)}" for name, text in labels.items())
 
 
 def literal(text: str) -> str:
@@ -68,7 +78,7 @@ def literal(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _spell(template: str, step_seconds: int, prefix: str, job: str) -> str:
+def _spell(template: str, step_seconds: int, prefix: str, labels: Labels) -> str:
     """Write out the macros of one template."""
     window = f"{step_seconds * 1_000 - 1}ms"
     held = step_seconds < HOLD_SECONDS
@@ -81,7 +91,7 @@ def _spell(template: str, step_seconds: int, prefix: str, job: str) -> str:
     def spell(macro: re.Match[str]) -> str:
         if macro[3]:
             return f"[{window}:{every_seconds}s]"
-        series = selector(macro[2], prefix=prefix, job=job)
+        series = selector(macro[2], prefix=prefix, labels=labels)
         if macro[1] == "last":
             return f"last_over_time({series}[{back}])"
         mean = f"avg_over_time({series}[{window}])"

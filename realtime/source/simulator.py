@@ -1,79 +1,27 @@
-"""A simulated PBS cluster that speaks pbs-exporter's metrics: names, labels, encodings, order and faults.
+"""A simulated PBS cluster that speaks pbs-exporter's metrics.
 
 A server takes it as its source (`SimulatedSource`), or a real VictoriaMetrics scrapes it
-(`simulated_exporter`). What the exporter gets wrong is wrong here too: whatever is not free, busy or offline
-is 4 (down), full and exclusive nodes included; memory is whole tb above 999 gb; `qstatq_total_*` are 0; E is
-called Error; B and X rows count as jobs; held jobs are in `qstat_que_by_queue`.
+(`simulated_exporter`).
 """
 
 import asyncio
 import time
-from array import array
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from random import Random
 from typing import Final
 
 from aiohttp import web
 
+from realtime.source.simulated_page import Page
+from realtime.source.simulated_past import Past, headline
 from realtime.source.simulated_pbs import SimulatedPBS
-from realtime.source.simulated_site import Node
 from realtime.state.grid import Grid
-
-HELP: Final = {
-    "pbs_node_count_busy": "Number of nodes in busy state (status=2)",
-    "pbs_node_count_down": "Number of nodes in down state (status=4)",
-    "pbs_node_count_free": "Number of nodes in free state (status=1)",
-    "pbs_node_count_offline": "Number of nodes in offline state (status=3)",
-    "pbs_node_cpus_available": "Available CPUs on node",
-    "pbs_node_cpus_total": "Total CPUs on node",
-    "pbs_node_cpus_used": "Used CPUs on node",
-    "pbs_node_gpus_available": "Available GPUs on node",
-    "pbs_node_gpus_total": "Total GPUs on node",
-    "pbs_node_gpus_used": "Used GPUs on node",
-    "pbs_node_jobs": "Number of jobs on node",
-    "pbs_node_memory_available_gb": "Available memory on node in GB",
-    "pbs_node_memory_total_gb": "Total memory on node in GB",
-    "pbs_node_memory_used_gb": "Used memory on node in GB",
-    "pbs_node_state": "Node state (1=free, 2=busy, 3=offline, 4=down)",
-    "qstat_jobs_by_status": "Number of jobs by status",
-    "qstat_jobs_in_queue": "Total number of jobs in each queue",
-    "qstat_que_by_queue": "Queued jobs per queue from qstat -q",
-    "qstat_running_jobs_by_queue": "Number of running jobs per queue",
-    "qstat_running_jobs_by_user": "Number of running jobs per user",
-    "qstat_total_all_jobs": "Total number of all jobs",
-    "qstat_total_b_jobs": "Total number of Array Job Running (B) jobs",
-    "qstat_total_e_jobs": "Total number of Error (E) jobs",
-    "qstat_total_f_jobs": "Total number of Finished (F) jobs",
-    "qstat_total_h_jobs": "Total number of Hold (H) jobs",
-    "qstat_total_q_jobs": "Total number of Queuing (Q) jobs",
-    "qstat_total_r_jobs": "Total number of Running (R) jobs",
-    "qstat_total_running_jobs": "Total number of running jobs",
-    "qstatq_total_queued": "Total queued jobs from qstat -q summary",
-    "qstatq_total_running": "Total running jobs from qstat -q summary",
-}
-"""Every metric and what the exporter says of it, in its order. All are gauges."""
-
-NODE_METRICS: Final = tuple(name for name in HELP if name.startswith("pbs_node_") and "_count_" not in name)
-
-STATE_CODES: Final = {"free": 1, "busy": 2, "offline": 3}
-DOWN_CODE: Final = 4
-
-STATUSES: Final = {
-    "B": "ArrayJobRunning", "E": "Error", "F": "Finished", "H": "Hold", "Q": "Queuing", "R": "Running"
-}  # fmt: skip
-"""Labels of `qstat_jobs_by_status`; any other state's is its letter."""
 
 SCRAPED: Final = 'instance="simulated:8888",job="pbs-exporter"'
 """The labels that a scrape adds."""
 
-USER_LENGTH: Final = 16
-"""Users' names are cut to this."""
-
 DAY_SECONDS: Final = 86_400
-KEEP_MINUTES: Final = 31 * 1_440
-"""What is remembered: 30 days are the longest time range. 3 MB."""
-
 COARSE_SECONDS: Final = 1_800
 FINE_SECONDS: Final = 60
 """Steps of the past, the last for its last day: those of the grids of a week and an hour, whose rows so have
@@ -84,84 +32,6 @@ COARSE_PACE: Final = 0.4
 
 PAST_CHANGES: Final = 120_000
 """Changes of nodes that the past may cost, at 20 µs each. Large clusters live through theirs more slowly."""
-
-
-class Past:
-    """The headline numbers of the last month: for each minute `(at - 60 s, at]` their sum over its ticks."""
-
-    def __init__(self) -> None:
-        self._first = 0
-        self._ticks = array("l")
-        self._sums: dict[str, array[float]] = {}
-
-    def note(self, at_ms: int, numbers: Mapping[str, float]) -> None:
-        """Add a tick's numbers, the same fields each time. What is older than the first tick is not kept."""
-        minute = -(-at_ms // 60_000)
-        if not self._ticks or minute - self._first - len(self._ticks) > KEEP_MINUTES:
-            self._first = minute
-            self._ticks = array("l")
-            self._sums = {field: array("d") for field in numbers}
-        at = minute - self._first
-        if at < 0:
-            return
-        columns: Iterable[array[int] | array[float]] = (self._ticks, *self._sums.values())
-        missing = at + 1 - len(self._ticks)
-        for column in columns:
-            if missing > 0:
-                column.frombytes(bytes(missing * column.itemsize))
-        self._ticks[at] += 1
-        for field, number in numbers.items():
-            self._sums[field][at] += number
-        if len(self._ticks) > KEEP_MINUTES + 1_440:  # a day at a time, since all that is kept must move
-            for column in columns:
-                del column[:1_440]
-            self._first += 1_440
-
-    def means(self, field: str, grid: Grid) -> list[float | None]:
-        """A field's mean over each step, None without a tick. Steps are whole minutes, as all grids' are."""
-        sums = self._sums.get(field)
-        rows: list[float | None] = []
-        for at in grid.instants:
-            low = max(0, (at - grid.step_seconds) // 60 + 1 - self._first)
-            high = max(0, at // 60 + 1 - self._first)
-            ticks = sum(self._ticks[low:high])
-            rows.append(sum(sums[low:high]) / ticks if sums and ticks else None)
-        return rows
-
-
-class Page:
-    """The exposition in one form: with a scrape's labels or without. Nodes' lines are written again only
-    when they change.
-    """
-
-    def __init__(self, pbs: SimulatedPBS, labels: str) -> None:
-        self._pbs = pbs
-        self._labels = labels
-        self._stale = pbs.watch()
-        self._lines = {name: [b""] * len(pbs.nodes) for name in NODE_METRICS}
-
-    def render(self, end: bytes) -> bytes:
-        """The text; `end` is what follows a value."""
-        columns = tuple(self._lines.items())
-        for index in self._stale:
-            node = self._pbs.nodes[index]
-            labels = self._braced(f'node="{node.name}"')
-            for (name, lines), number in zip(columns, node_numbers(node), strict=True):
-                lines[index] = f"{name}{labels} {number}".encode()
-        self._stale.clear()
-        lines_of = self._lines | {
-            name: [f"{name}{self._braced(label)} {number}".encode() for label, number in series]
-            for name, series in cluster_numbers(self._pbs).items()
-        }
-        parts: list[bytes] = []
-        for name, text in HELP.items():
-            if lines := lines_of[name]:  # a vector without a series is not even announced
-                parts += (f"# HELP {name} {text}\n# TYPE {name} gauge\n".encode(), end.join(lines), end)
-        return b"".join(parts)
-
-    def _braced(self, label: str) -> str:
-        labels = ",".join(filter(None, (self._labels, label)))
-        return f"{{{labels}}}" if labels else ""
 
 
 class SimulatedCluster:
@@ -237,6 +107,10 @@ class SimulatedSource:
         """Each field's mean over each step; None without a tick, and for a field that it does not know."""
         return {field: self._cluster.past.means(field, grid) for field in fields}
 
+    async def groups(self) -> list[dict[str, str]]:
+        """One cluster, whatever its labels."""
+        return [{"cluster": "", "job": "pbs-exporter"}]
+
     async def close(self) -> None:
         """Nothing was opened."""
 
@@ -273,57 +147,3 @@ def simulated_exporter(
     app.cleanup_ctx.append(live)
     app.router.add_get("/metrics", metrics)
     return app
-
-
-def headline(pbs: SimulatedPBS) -> dict[str, float]:
-    """The fields of history now: counts, and percent of the whole cluster."""
-    return {
-        "runningJobs": pbs.letters["R"],
-        "queuedJobs": pbs.letters["Q"],
-        "heldJobs": pbs.letters["H"],
-        "cpuUtilization": 100 - 100 * pbs.free_cpus / pbs.total_cpus,
-        "gpuUtilization": 100 - 100 * pbs.free_gpus / pbs.total_gpus,
-        "memoryUtilization": 100 - 100 * pbs.free_memory_gib / pbs.total_memory_gib,
-        "nodeUtilization": 100 * pbs.occupied / len(pbs.nodes),
-    }
-
-
-def node_numbers(node: Node) -> tuple[int, ...]:
-    """A node's numbers, in the order of NODE_METRICS."""
-    shown, (cpus, gpus, _) = node.shown, node.kind
-    return (
-        shown.free_cpus,
-        cpus,
-        cpus - shown.free_cpus,
-        shown.free_gpus,
-        gpus,
-        gpus - shown.free_gpus,
-        shown.jobs,
-        shown.free_memory_gib,
-        node.printed_memory_gib,
-        node.printed_memory_gib - shown.free_memory_gib,
-        STATE_CODES.get(shown.state, DOWN_CODE),
-    )
-
-
-def cluster_numbers(pbs: SimulatedPBS) -> dict[str, list[tuple[str, int]]]:
-    """All other metrics: their series as label and number, sorted by label as the exporter's library does."""
-    letters = pbs.letters
-    nodes = {state: pbs.states[state] for state in STATE_CODES}
-    nodes["down"] = pbs.states.total() - sum(nodes.values())
-    totals = {f"qstat_total_{letter.lower()}_jobs": letters[letter] for letter in STATUSES}
-    statuses = {STATUSES.get(letter, letter): count for letter, count in letters.items() if count}
-    users = {user[:USER_LENGTH]: count for user, count in pbs.users.items() if count}
-    return {
-        **{f"pbs_node_count_{state}": [("", count)] for state, count in nodes.items()},
-        **{name: [("", count)] for name, count in totals.items()},
-        "qstat_total_all_jobs": [("", letters.total())],
-        "qstat_total_running_jobs": [("", letters["R"])],
-        "qstatq_total_queued": [("", 0)],
-        "qstatq_total_running": [("", 0)],
-        "qstat_jobs_by_status": [(f'status="{status}"', statuses[status]) for status in sorted(statuses)],
-        "qstat_jobs_in_queue": [(f'queue="{queue.name}"', queue.rows) for queue in pbs.queues],
-        "qstat_que_by_queue": [(f'queue="{queue.name}"', queue.waiting) for queue in pbs.queues],
-        "qstat_running_jobs_by_queue": [(f'queue="{queue.name}"', queue.running) for queue in pbs.queues],
-        "qstat_running_jobs_by_user": [(f'user="{user}"', users[user]) for user in sorted(users)],
-    }

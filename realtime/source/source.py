@@ -21,5 +21,8 @@ class Source(Protocol):
     async def history(self, fields: Collection[str], grid: Grid) -> dict[str, list[float | None]]:
         """Each field's mean over each step of the grid; None where nothing is known. `realtime.source.history.FIELDS` names them."""
 
+    async def groups(self) -> list[dict[str, str]]:
+        """The `cluster` and `job` labels (empty where there are none) under which exporters report, each combination once."""
+
     async def close(self) -> None:
         """Give back what was opened."""

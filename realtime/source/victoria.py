@@ -22,7 +22,7 @@ from yarl import URL
 
 from realtime.config import Cluster
 from realtime.errors import ConfigError, SourceError, SourceMalformed, SourceUnavailable
-from realtime.source.history import literal, query, selector
+from realtime.source.history import matchers, query, selector
 from realtime.state.grid import Grid
 
 CONNECTIONS: Final = 4
@@ -78,7 +78,8 @@ class Victoria:
         self._timeout_seconds = cluster.prometheus_timeout / 1_000
         self._max_bytes = max_fetch_bytes
         self._prefix = cluster.pbs_exporter_prefix
-        self._job = cluster.pbs_exporter_job_name
+        job = cluster.pbs_exporter_job_name
+        self._labels = {**({"job": job} if job else {}), **cluster.pbs_exporter_labels}
         self._session: aiohttp.ClientSession | None = None
         self.partial = False
         """At the last probe a storage node of the source was missing: what is absent may well exist."""
@@ -96,8 +97,8 @@ class Victoria:
         Raises SourceMalformed for a body that is cut off, of another format, or larger than `max_fetch_bytes`
         when unpacked.
         """
-        job = f",job={literal(self._job)}" if self._job else ""
-        match = f'{{__name__=~"{self._prefix}{METRICS}"{job}}}'
+        labels = f",{matchers(self._labels)}" if self._labels else ""
+        match = f'{{__name__=~"{self._prefix}{METRICS}"{labels}}}'
         body = await self._get("federate", {"match[]": match}, _TEXT)
         if body and not _BEGINS.match(body):
             raise SourceMalformed("the source answered with something else than metrics")
@@ -111,7 +112,7 @@ class Victoria:
         told: dict[str, list[float | None]] = {field: [None] * grid.rows for field in fields}
         if not told:
             return told
-        expression = query(told, grid, prefix=self._prefix, job=self._job)
+        expression = query(told, grid, prefix=self._prefix, labels=self._labels)
         span = {
             "start": str(grid.start_seconds),
             "end": str(grid.end_seconds),
@@ -131,6 +132,17 @@ class Victoria:
             raise SourceMalformed("the source's history is not the one that was asked for") from None
         return told
 
+    async def groups(self) -> list[dict[str, str]]:
+        """The `cluster` and `job` labels under which exporters report now."""
+        metrics = " or ".join(
+            selector(metric, prefix=self._prefix, labels=self._labels) for metric in (*SINGLETONS, *CROWDS)
+        )
+        series, _ = await self._ask("api/v1/query", {"query": f"count by (cluster, job) ({metrics})"})
+        try:
+            return [{label: one["metric"].get(label, "") for label in ("cluster", "job")} for one in series]
+        except (AttributeError, KeyError, TypeError):
+            raise SourceMalformed("the source answered with something else than labels") from None
+
     async def close(self) -> None:
         """Give back the connections."""
         session, self._session = self._session, None
@@ -145,7 +157,7 @@ class Victoria:
         stamps = (
             f'label_replace(timestamp({series}), "of", "{metric}", "", "")'
             for metric in metrics
-            for series in [selector(metric, prefix=self._prefix, job=self._job)]
+            for series in [selector(metric, prefix=self._prefix, labels=self._labels)]
         )
         series, self.partial = await self._ask("api/v1/query", {"query": f"max({' or '.join(stamps)})"})
         try:

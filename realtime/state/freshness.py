@@ -1,7 +1,7 @@
 """How old what we show is, and what to call that."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Quality(StrEnum):
@@ -25,23 +25,53 @@ class Freshness(NamedTuple):
 
     sampled_at: int | None = None
     """The newest published sample's timestamp, epoch ms; None before the first."""
-    polled: bool = False
-    """Whether the source was asked at all."""
+    interval_ms: int | None = None
+    """How far apart the source's scrapes are, as learned from their timestamps."""
     problem: str = ""
     """Why the last poll failed; empty if it did not."""
+    code: str = ""
+    """The problem's fault code."""
     reachable: bool = True
     """Whether the source answered the last poll, be it with nothing."""
     partial: bool = False
+    """Whether something is shown as it last was, because the source has lost it."""
 
     def data_age_ms(self, now_ms: int) -> int | None:
         """How old the newest sample is; None before the first. A sample from the future is of now."""
         return None if self.sampled_at is None else max(0, now_ms - self.sampled_at)
 
-    def quality(self, now_ms: int, stale_after_ms: float) -> Quality:
+    def stale_after_ms(self, fixed_ms: float = 0) -> float:
+        """The age from which data is stale: `fixed_ms` if the operator set it, else three scrapes and some slack."""
+        if fixed_ms:
+            return fixed_ms
+        return UNLEARNED_MS if self.interval_ms is None else SCRAPES_MISSED * self.interval_ms + SLACK_MS
+
+    def quality(self, now_ms: int, fixed_ms: float = 0) -> Quality:
         """What to call it."""
         age = self.data_age_ms(now_ms)
         if age is None:
             return Quality.STARTING if self.reachable else Quality.DOWN
-        if age > stale_after_ms:
+        if age > self.stale_after_ms(fixed_ms):
             return Quality.STALE if self.reachable else Quality.DOWN
         return Quality.PARTIAL if self.partial else Quality.LIVE
+
+    def faults(self, now_ms: int, fixed_ms: float = 0) -> list[dict[str, str]]:
+        """What is wrong with the polling, as `{code, detail}`."""
+        if self.problem:
+            return [{"code": self.code, "detail": self.problem}]
+        age = self.data_age_ms(now_ms)
+        if age is not None and age > self.stale_after_ms(fixed_ms):
+            return [{"code": "SCRAPE_LATE", "detail": LATE}]
+        return []
+
+
+SCRAPES_MISSED: Final = 3
+"""Two scrapes may be missed before anything is called stale: the exporter empties its series for one now and then."""
+
+SLACK_MS: Final = 15_000
+"""For a scrape that takes long, and for a source that shows it late (VictoriaMetrics: 1 s, a new series 10 s)."""
+
+UNLEARNED_MS: Final = 180_000
+"""Until two scrapes were seen: the exporter's own 60 s, thrice."""
+
+LATE: Final = "the source answers, but its newest sample is older than three scrapes: the exporter, or the scraping of it, is late, or the clocks differ"

@@ -13,7 +13,7 @@ How the law is kept, without a log of what was sent and without a queue per read
 Entities are flat: a field's value is a scalar or a list, never an object, never null. A JSON Merge Patch (RFC 7396) would
 merge into an object and could not say null.
 
-Bytes are made here, once per entity and revision; a view joins them.
+Bytes are made here, at most once per entity and revision; a view joins them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,29 +30,60 @@ State = Mapping[str, Mapping[str, Entity]]
 
 
 class Row:
-    """One entity, or the tombstone of one, ready to be joined into a snapshot or a patch."""
+    """One entity, or the tombstone of one, with its bytes for snapshots and patches. They are made when first asked for: a commit of
+    thousands of entities must not hold up the event loop for bytes that nobody may read.
+    """
 
-    __slots__ = ("changed", "entity", "key", "lost", "member", "previous", "revision", "whole")
+    __slots__ = ("_changed", "_member", "_was", "_whole", "entity", "key", "lost", "previous", "revision")
 
     def __init__(self, key: str, entity: Entity | None, revision: int, before: "Row | None") -> None:
         self.key = key
         self.entity = entity
-        self.lost: frozenset[str]
+        self.lost: frozenset[str] = frozenset()
         """Fields that it once had and has no more."""
         self.revision = revision
         self.previous = before.revision if before else 0
         """The revision at which this entity was last different from what it was before `revision`."""
-        name = orjson.dumps(key) + b":"
-        if entity is None:
-            self.lost = before.lost.union(before.entity or ()) if before else frozenset()
-            self.member = self.whole = self.changed = name + b"null"
-            return
-        was = before.entity if before else None
-        self.lost = before.lost.union(was or ()).difference(entity) if before else frozenset()
-        self.member = name + orjson.dumps(entity)
-        gone = dict.fromkeys(sorted(self.lost))
-        self.whole = name + orjson.dumps({**entity, **gone}) if gone else self.member
-        self.changed = self.whole if was is None else name + orjson.dumps(difference(was, entity))
+        self._was = before.entity if before else None
+        self._member: bytes | None = None
+        self._whole: bytes | None = None
+        self._changed: bytes | None = None
+        if before is not None:
+            self.lost = before.lost.union(self._was or ()).difference(entity or ())
+
+    @property
+    def member(self) -> bytes:
+        """`"key":entity`, as a member of a snapshot."""
+        if self._member is None:
+            self._member = self._named(self.entity)
+        return self._member
+
+    @property
+    def whole(self) -> bytes:
+        """As a member of a patch for a reader who missed more than the last change: all fields, and those lost as null."""
+        if self._whole is None:
+            whole = (
+                self.entity
+                if self.entity is None or not self.lost
+                else {**self.entity, **dict.fromkeys(sorted(self.lost))}
+            )
+            self._whole = self._named(whole) if whole is not self.entity else self.member
+        return self._whole
+
+    @property
+    def changed(self) -> bytes:
+        """As a member of a patch for a reader who missed the last change only."""
+        if self._changed is None:
+            if self.entity is None or self._was is None:
+                self._changed = self.whole
+            else:
+                self._changed = self._named(difference(self._was, self.entity))
+            self._was = None
+        return self._changed
+
+    def _named(self, entity: Entity | None) -> bytes:
+        # Joined, so that orjson's over-sized buffer is not what is kept.
+        return orjson.dumps(self.key) + b":" + orjson.dumps(entity)
 
 
 class Store:

@@ -9,7 +9,7 @@ from typing import Self
 
 from realtime.errors import RequestError
 
-TOPICS = ("summary", "nodes", "queues", "users", "trend", "source")
+TOPICS = ("summary", "nodes", "queues", "users", "trend", "source", "events")
 """Every topic, in the order in which a view lists them."""
 
 

@@ -24,7 +24,6 @@ from realtime.state.store import Store
 from realtime.state.view import View
 from realtime.stream import messages
 from realtime.stream.edition import Edition
-from realtime.stream.messages import Message
 from realtime.stream.subscriber import Outlet, Subscriber
 
 IDLE_EDITIONS: Final = 64
@@ -59,7 +58,6 @@ class Hub:
         self._audiences: dict[View, set[Subscriber]] = {}
         self._editions: dict[View, Edition] = {}
         self._published = asyncio.Event()
-        self._told_quality = Quality.STARTING
 
     # -- what is true now, and you are listening: no await here (law 2)
 
@@ -87,7 +85,7 @@ class Hub:
         message = edition.since(cursor) if self.store.revision else None
         if message is not None:
             subscriber.tell(message, now)
-        subscriber.tell(self._heartbeat(edition, subscriber.revision), now)
+        subscriber.beat(now, self.now_ms(), self.quality, self.data_age_ms)
         return subscriber
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
@@ -115,6 +113,13 @@ class Hub:
     def data_age_ms(self) -> int | None:
         """How old the newest sample is."""
         return self.freshness.data_age_ms(self.now_ms())
+
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """What is wrong with the source, as `{code, detail}`."""
+        sources = self.store.entities("source").values()
+        of_sources = [fault for source in sources for fault in source.get("faults", ())]
+        return self.freshness.faults(self.now_ms(), self._stale_after_ms) + of_sources
 
     def edition(self, view: View) -> Edition:
         """The view's messages."""
@@ -165,7 +170,6 @@ class Hub:
         now = self._clock()
         written = 0
         quality = self.quality
-        turned, self._told_quality = quality != self._told_quality, quality
         at, age = self.now_ms(), self.data_age_ms
         for subscriber in self.subscribers():
             if subscriber.waiting:
@@ -177,15 +181,11 @@ class Hub:
                 if subscriber.lagging:
                     continue
                 subscriber.catch_up(self.store.epoch, now)
-            if turned or now - subscriber.spoken_at >= self._heartbeat_seconds:
-                edition = subscriber.edition
-                subscriber.tell(edition.heartbeat(subscriber.revision, at, quality, age), now)
+            if subscriber.quality != quality or now - subscriber.spoken_at >= self._heartbeat_seconds:
+                subscriber.beat(now, at, quality, age)
                 written += 1
                 if written % self._slice == 0:
                     await asyncio.sleep(0)
-
-    def _heartbeat(self, edition: Edition, revision: int | None) -> Message:
-        return edition.heartbeat(revision, self.now_ms(), self.quality, self.data_age_ms)
 
     def close(self, code: int, reason: str, retry_ms: Callable[[], int]) -> None:
         """Say goodbye to everyone; each is told another time to come back."""

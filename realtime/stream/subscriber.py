@@ -10,6 +10,7 @@ drained it is told, in one message, whatever its cursor has missed. Writing neve
 from typing import Protocol
 
 from realtime.state.cursor import Cursor
+from realtime.state.freshness import Quality
 from realtime.stream.edition import Edition
 from realtime.stream.messages import Message
 
@@ -40,6 +41,7 @@ class Subscriber:
         "_max_unsent",
         "edition",
         "outlet",
+        "quality",
         "revision",
         "spoken_at",
         "stuck_since",
@@ -52,6 +54,8 @@ class Subscriber:
         self.outlet = outlet
         self.revision: int | None = None if cursor is None else cursor.revision
         """What the reader was last told; None: nothing yet."""
+        self.quality: Quality | None = None
+        """What the reader was last told of the data's quality."""
         self.spoken_at = 0.0
         """When anything was last sent, by the hub's clock."""
         self.waiting = False
@@ -73,6 +77,11 @@ class Subscriber:
         self.spoken_at = now
         if not self.waiting and self.outlet.unsent():
             self.waiting, self.taken, self.stuck_since = True, self.outlet.taken(), now
+
+    def beat(self, now: float, at: int, quality: Quality, data_age_ms: int | None) -> None:
+        """Send a heartbeat: still at this cursor, and the data is this old."""
+        self.tell(self.edition.heartbeat(self.revision, at, quality, data_age_ms), now)
+        self.quality = quality
 
     def catch_up(self, epoch: str, now: float) -> None:
         """Tell what was missed, unless it lags."""

@@ -33,6 +33,14 @@ async def health(request: web.Request) -> web.Response:
     )
 
 
+async def clusters(request: web.Request) -> web.Response:
+    """`GET /api/clusters`: which clusters there are, the one first that readers get who name none."""
+    body = [cluster(hub) for hub in request.app[SITE].hubs.values()]
+    return web.Response(
+        body=orjson.dumps(body), content_type="application/json", headers={"Cache-Control": "no-cache"}
+    )
+
+
 def overall(qualities: list[Quality]) -> str:
     """One word for all clusters: `ok`, `degraded`, `starting` or `down`."""
     kinds = set(qualities)
@@ -51,13 +59,8 @@ def cluster(hub: Hub) -> dict[str, Any]:
         health["dataAgeSeconds"] = round(age / 1000, 1)
     if hub.known:
         health["cursor"] = str(hub.store.cursor)
-    faults = []
-    if hub.freshness.problem:
-        faults.append({"code": "POLL_FAILED", "detail": hub.freshness.problem})
-    for source in hub.store.entities("source").values():
-        if source.get("main"):
-            health["dialect"] = source["dialect"]
-        if source.get("held"):
-            detail = f"the exporter lost its series of {', '.join(source['held'])}; shown as they last were"
-            faults.append({"code": "PARTIAL", "detail": detail})
-    return health | {"faults": faults}
+    main = next((each for each in hub.store.entities("source").values() if each.get("main")), None)
+    if main is not None:
+        health["dialect"] = main["dialect"]
+        health["dialectDecidedBy"] = main["decidedBy"]
+    return health | {"faults": hub.faults}

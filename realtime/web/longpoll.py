@@ -61,7 +61,7 @@ async def changes(request: web.Request) -> web.Response:
     known_hub_of(request)
     headers = live_headers(hub)
     if message is None:
-        if cursor is None:
+        if cursor is None or not cursor.epoch:
             raise RequestError("restarting", "the server is restarting; ask again", status=503)
         return web.Response(status=204, headers={**headers, "X-Cursor": str(cursor)})
     return web.Response(

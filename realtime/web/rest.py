@@ -4,7 +4,7 @@ A body is encoded once per revision of the topics that it shows, however many as
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -15,13 +15,12 @@ from realtime.state.view import matches
 from realtime.stream.hub import Hub
 from realtime.web import shapes
 from realtime.web.asked import integer, items, known_hub_of, make_view, view_of
+from realtime.web.shelf import SHELF, Prepared
 from realtime.web.site import SITE
 
 STATES: Final = ("free", "busy", "offline", "down", "unknown")
 MOST_ROWS: Final = 100_000
 """The largest `limit` and `offset`: more than any cluster has nodes."""
-MAX_BODIES: Final = 256
-"""Prepared bodies kept; the body of a filter that nobody repeats is not worth more."""
 
 NO_SINGLE_JOBS: Final = "the metrics hold no single jobs, only their numbers; ask PBS itself: qstat -f JOB, qdel JOB, qhold JOB, qrls JOB"
 
@@ -45,29 +44,16 @@ def live(request: web.Request, hub: Hub, topics: tuple[str, ...], build: Callabl
     headers = {**live_headers(hub), "ETag": f'"{tag}"'}
     if has(request, tag):
         return web.Response(status=304, headers=headers)
-    bodies = request.app[BODIES]
+    shelf = request.app[SHELF]
     key = (hub.name, request.path_qs)
-    prepared = bodies.get(key)
+    prepared = shelf.get(key)
     if prepared is None or prepared.tag != tag:
-        if len(bodies) >= MAX_BODIES:
-            bodies.clear()
         content, extra = build()
-        prepared = bodies[key] = Prepared(tag, bytes(memoryview(orjson.dumps(content))), extra)
+        prepared = Prepared(tag, bytes(memoryview(orjson.dumps(content))), extra)
+        shelf.put(key, prepared)
     return web.Response(
         body=prepared.body, content_type="application/json", headers={**headers, **prepared.headers}
     )
-
-
-class Prepared(NamedTuple):
-    """A body that is sent to everyone who asks while its tag holds."""
-
-    tag: str
-    body: bytes
-    headers: Mapping[str, str]
-
-
-BODIES: Final = web.AppKey("bodies", dict[tuple[str, str], Prepared])
-"""By cluster, and path with query."""
 
 
 def has(request: web.Request, tag: str) -> bool:

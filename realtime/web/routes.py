@@ -8,10 +8,11 @@ from aiohttp import web
 from realtime.stream import messages
 from realtime.web import cors
 from realtime.web.analytics import ARCHIVE, Archive, analytics
-from realtime.web.health import health
+from realtime.web.health import clusters, health
 from realtime.web.longpoll import changes
 from realtime.web.problem import problems
-from realtime.web.rest import BODIES, jobs, no_single_jobs, node, nodes, queues, state, stats
+from realtime.web.rest import jobs, no_single_jobs, node, nodes, queues, state, stats
+from realtime.web.shelf import SHELF, Shelf
 from realtime.web.site import SITE, Site
 from realtime.web.sse import events
 from realtime.web.websocket import websocket
@@ -22,6 +23,7 @@ ROUTES = (
     web.get("/api/changes", changes, allow_head=False),
     web.get("/api/state", state),
     web.get("/api/health", health),
+    web.get("/api/clusters", clusters),
     web.get("/api/jobs", jobs),
     web.get("/api/nodes", nodes),
     web.get("/api/nodes/{id}", node),
@@ -40,7 +42,7 @@ def application(site: Site) -> web.Application:
     """The site as an aiohttp application; it says goodbye to every reader when it shuts down."""
     app = web.Application(middlewares=[problems])
     app[SITE] = site
-    app[BODIES] = {}
+    app[SHELF] = Shelf()
     app[ARCHIVE] = Archive(site.settings.data_cache_ttl / 1000, time.monotonic)
     app.add_routes(ROUTES)
     cors.setup(app, site.settings.cors_origin)

@@ -28,6 +28,7 @@ class Site:
     """By cluster name; the first serves whoever names none."""
     histories: dict[str, History]
     hello: Message
+    """The first message of every stream."""
     version: str
     closing: set[asyncio.Task[Any]] = field(default_factory=set)
     """Polite goodbyes under way."""

@@ -50,6 +50,8 @@ class Wire(ABC):
         if not self._ending:
             self.send(message)
             self._ending = True
+            # So that who drains before closing waits for the last byte, not for the last 16 KiB.
+            self._transport.set_write_buffer_limits(0)
             self._site.in_background(self.close(code))
 
     def abort(self) -> None:

@@ -19,12 +19,12 @@ import aiohttp
 import structlog
 
 from realtime.app import serving
-from realtime.config import load
+from realtime.loading import load
 from tests.readers import WebSocketReader
 from tests.upstream import VictoriaMetrics, running
 
 CAPTURE = Path(__file__).parent.parent / "data" / "metrics" / "at-1794166412.txt"
-SAMPLES = 20
+SAMPLES = 12
 
 
 async def visible(session: aiohttp.ClientSession, url: str, value: int) -> float:
@@ -56,11 +56,17 @@ async def measure(victoria_metrics: VictoriaMetrics, interval_seconds: float) ->
 
             async def delivered(value: int = value) -> float:
                 await reader.until(
-                    lambda client: bool(client.state and client.state["nodes"]["hopper-03"]["jobCount"] == value), 30
+                    lambda client: bool(
+                        client.state and client.state["nodes"]["hopper-03"]["jobCount"] == value
+                    ),
+                    30,
                 )
                 return time.perf_counter()
 
-            seen, heard = asyncio.create_task(visible(session, victoria_metrics.url, value)), asyncio.create_task(delivered())
+            seen, heard = (
+                asyncio.create_task(visible(session, victoria_metrics.url, value)),
+                asyncio.create_task(delivered()),
+            )
             await asyncio.to_thread(victoria_metrics.import_text, sample)
             await asyncio.to_thread(victoria_metrics.flush)
             delays.append(await heard - await seen)

@@ -53,6 +53,7 @@ def test_every_topic_of_a_real_capture() -> None:
         "jobCount": 4,
         "totalMemoryGiB": 2048,
         "usedMemoryGiB": 1233,
+        "memoryCoarse": True,
         "state": "free",
         "stateDetail": "mixed",
     }

@@ -1,3 +1,4 @@
+from collections import Counter
 from itertools import product
 from random import Random
 
@@ -8,11 +9,9 @@ from realtime.pbs.dialect import ENCODINGS, detect
 CLASSES = ("free", "busy", "offline", "down")
 
 
-def codes_of(dialect: str, counts: tuple[int, ...]) -> list[float]:
-    word_to_code = {word: code for code, word in ENCODINGS[dialect].items()}
-    return [
-        float(word_to_code[word]) for word, count in zip(CLASSES, counts, strict=True) for _ in range(count)
-    ]
+def codes_of(dialect: str, counts: tuple[int, ...]) -> list[int]:
+    codes = ENCODINGS[dialect]
+    return [code for code, count in zip(codes, counts, strict=True) for _ in range(count)]
 
 
 @pytest.mark.parametrize("dialect", ["exporter", "seed"])
@@ -24,7 +23,7 @@ def test_every_small_cluster_is_told_by_its_codes_and_counts(dialect: str) -> No
         counts
         for counts in clusters
         if detect(
-            codes_of(dialect, counts),
+            Counter(codes_of(dialect, counts)),
             labelled=False,
             counts=dict(zip(CLASSES, counts, strict=True)),
             names=(),
@@ -48,7 +47,9 @@ def test_noise_between_counts_and_nodes_seldom_misleads(dialect: str) -> None:
             for code in codes_of(dialect, counts)
             if random.random() >= 0.1
         ]
-        decided = detect(codes, labelled=False, counts=dict(zip(CLASSES, counts, strict=True)), names=())
+        decided = detect(
+            Counter(codes), labelled=False, counts=dict(zip(CLASSES, counts, strict=True)), names=()
+        )
         wrong += decided.name != dialect
 
     assert wrong <= 2
@@ -67,16 +68,16 @@ def test_noise_between_counts_and_nodes_seldom_misleads(dialect: str) -> None:
     ],
 )
 def test_evidence_is_weighed_in_order(
-    codes: list[float], labelled: bool, names: tuple[str, ...], decision: tuple[str, str]
+    codes: list[int], labelled: bool, names: tuple[str, ...], decision: tuple[str, str]
 ) -> None:
     """Labels outrank codes, codes outrank names, and without any of them what really ships is assumed and said to be."""
-    assert detect(codes, labelled=labelled, counts={}, names=names) == decision
+    assert detect(Counter(codes), labelled=labelled, counts={}, names=names) == decision
 
 
 def test_counts_outrank_names() -> None:
     """Where codes 1 to 3 fit both encodings, the reported counts decide, whatever the metric names suggest."""
     decided = detect(
-        [1, 1, 2, 3],
+        Counter([1, 1, 2, 3]),
         labelled=False,
         counts={"free": 0, "busy": 2, "offline": 1, "down": 1},
         names=("qstat_que_by_queue",),

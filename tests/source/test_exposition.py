@@ -59,6 +59,77 @@ def test_what_is_written_is_what_is_read(labels: dict[str, str], value: float, a
     assert again == Reading([], [], 1, sample.at, sample.at)
 
 
+STAMP = 1_794_166_412_000
+
+
+@given(
+    bodies=st.lists(
+        st.tuples(
+            st.dictionaries(
+                st.sampled_from([f'm{{n="{i} 1"}}' for i in range(4)] + ["m", "k{}"]), st.integers(0, 2)
+            ),
+            st.sampled_from(["scrape", "two stamps", "none", "malformed"]),
+        ),
+        max_size=8,
+    )
+)
+def test_what_is_reported_adds_up_to_what_is_there(bodies: list[tuple[dict[str, int], str]]) -> None:
+    """Whatever bodies follow each other, of one timestamp or several, what changed and what is gone add up to the last body."""
+    exposition = Exposition()
+    held: dict[int, float] = {}
+    for number, (series, kind) in enumerate(bodies):
+        stamps = {
+            "scrape": (STAMP, STAMP),
+            "two stamps": (STAMP, STAMP + 1),
+            "none": (0, 0),
+            "malformed": (STAMP, STAMP),
+        }
+        lines = ["# HELP m of no meaning"]
+        for index, (prefix, value) in enumerate(series.items()):
+            at = stamps[kind][index % 2] + number * 1000
+            lines.append(f"{prefix} {value}" + (f" {at}" if kind != "none" else ""))
+        if kind == "malformed":
+            with pytest.raises(SourceMalformed):
+                read(
+                    "\n".join([*lines, f"garbage {STAMP + number * 1000} {STAMP + number * 1000} 3", ""]),
+                    exposition,
+                )
+            continue
+
+        reading = read("\n".join([*lines, ""]), exposition, at=number)
+
+        held.update((id(sample), sample.value) for sample in reading.changed)
+        for sample in reading.gone:
+            held.pop(id(sample), None)
+        alive = list(exposition._known.values())
+        assert sorted(held.values()) == sorted(series.values())
+        assert {id(sample) for sample in alive} == held.keys()
+        assert reading.series == len(series)
+        newest = max((sample.at for sample in alive), default=None)
+        assert reading.newest == newest or (kind, newest) in {("none", 0), ("scrape", None)}
+
+
+def test_a_scrape_without_changes_makes_every_sample_younger() -> None:
+    """Where all lines have one timestamp it is that of every sample, also of those whose line was not looked into."""
+    exposition = Exposition()
+    first = read(f"a 1 {STAMP}\nb 2 {STAMP}\n", exposition)
+
+    second = read(f"a 1 {STAMP + 15_000}\nb 2 {STAMP + 15_000}\n", exposition)
+
+    assert second == Reading([], [], 2, STAMP + 15_000, STAMP + 15_000)
+    assert {sample.at for sample in first.changed} == {STAMP + 15_000}
+
+
+def test_numbers_that_end_every_line_are_not_mistaken_for_a_timestamp() -> None:
+    """A body without timestamps whose values are all the same is a body without timestamps."""
+    reading = read("a 5\nb 5\n", at=7)
+
+    assert [(sample.name, sample.value, sample.at) for sample in reading.changed] == [
+        ("a", 5.0, 7),
+        ("b", 5.0, 7),
+    ]
+
+
 @pytest.mark.parametrize(
     ("raw", "value"), [("+Inf", math.inf), ("-Inf", -math.inf), ("1e3", 1000.0), ("0.5", 0.5), ("-7", -7.0)]
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from realtime.errors import SourceError, SourceMalformed, SourceUnavailable
+from realtime.errors import SourceEmpty, SourceError, SourceMalformed, SourceUnavailable
 from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import Trend
 from realtime.source.poller import Poller, in_slices
@@ -62,7 +62,7 @@ def polled() -> Polled:
 
 @pytest.mark.parametrize(
     "failure",
-    [SourceUnavailable("nothing listens"), SourceMalformed("not the format"), SourceError("holds nothing")],
+    [SourceUnavailable("nothing listens"), SourceMalformed("not the format"), SourceEmpty("holds nothing")],
 )
 @pytest.mark.parametrize("where", ["newest", "body"])
 async def test_a_failed_poll_changes_freshness_and_nothing_else(
@@ -94,6 +94,7 @@ async def test_an_empty_answer_is_no_empty_cluster(polled: Polled, body: bytes) 
 
     assert polled.store.entities("nodes")["a"]["jobCount"] == 3
     assert "no current PBS metrics" in polled.freshness.problem
+    assert polled.freshness.code == "EXPORTER_DOWN"
 
 
 async def test_what_vanished_in_an_empty_answer_is_back_with_the_next(polled: Polled) -> None:
@@ -139,6 +140,7 @@ async def test_half_a_storage_is_not_believed(polled: Polled) -> None:
 
     assert list(polled.store.entities("nodes")) == ["a"]
     assert polled.freshness.partial
+    assert polled.freshness.code == "PARTIAL"
 
 
 async def test_nothing_is_fetched_while_nothing_is_new(polled: Polled) -> None:
@@ -179,6 +181,29 @@ async def test_an_unchanged_scrape_is_no_revision(polled: Polled) -> None:
 
     assert polled.store.cursor == cursor
     assert polled.freshness.data_age_ms(polled.clock.now_ms()) == 0
+
+
+async def test_the_scrape_interval_is_learned(polled: Polled) -> None:
+    """The interval is the median distance of scrapes: an outage between two of them does not stretch it."""
+    for seconds in (15, 15, 15, 600, 15, 15):
+        polled.clock.seconds += seconds
+        await polled.scrape(3)
+
+    assert polled.freshness.interval_ms == 15_000
+
+
+async def test_a_clock_that_is_ahead_does_not_make_old_data_young(polled: Polled) -> None:
+    """Samples from the future count from when they were first seen."""
+    at = polled.clock.now_ms() + 3_600_000
+    polled.source.newest, polled.source.body = at, f'pbs_node_state{{node="a"}} 1 {at}\n'.encode()
+    await polled.poller.poll()
+    polled.clock.seconds += 600
+
+    await polled.poller.poll()
+
+    assert polled.freshness.data_age_ms(polled.clock.now_ms()) == 600_000
+    (source,) = polled.store.entities("source").values()
+    assert [fault["code"] for fault in source["faults"]] == ["CLOCK_SKEW"]
 
 
 async def test_a_failing_source_is_asked_less_often_and_a_recovered_one_at_once_again(polled: Polled) -> None:

@@ -1,4 +1,4 @@
-"""The simulated PBS: its counts are true, and it stays within bounds."""
+"""The simulated PBS: as time acts on it its counts stay true, and it stays within bounds."""
 
 import time
 from collections import Counter
@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from realtime.errors import ConfigError
 from realtime.source.simulated_pbs import SimulatedPBS
-from realtime.source.simulated_site import Array, Job, Row
+from tests.source.test_simulated_server import recount
 
 START_MS = 1_794_166_412_000
 MINUTE_MS = 60_000
@@ -23,56 +23,6 @@ def cluster(nodes: int = 46, seed: int = 1, pace: float = 0.05) -> SimulatedPBS:
 def run(pbs: SimulatedPBS, ticks: int, start_ms: int = START_MS) -> None:
     for tick in range(ticks):
         pbs.advance(start_ms + tick * MINUTE_MS)
-
-
-def rows_of(pbs: SimulatedPBS) -> set[Row]:
-    """Every row of `qstat -t`, found where jobs are and not where they are counted."""
-    jobs: set[Row] = {job for node in pbs.nodes for job in node.jobs}
-    jobs.update(job for queue in pbs.queues for job in queue.line)
-    jobs.update(pbs._held.items)
-    arrays = {row.array for row in jobs if row.array}
-    return jobs | arrays | {row for array in arrays for row in array.expired}
-
-
-def recount(pbs: SimulatedPBS) -> None:
-    """Assert that whatever is counted as it changes is what a count from nothing gives."""
-    rows = rows_of(pbs)
-    running = [row for row in rows if row.letter == "R"]
-    assert +pbs.letters == Counter(row.letter for row in rows)
-    assert +pbs.users == Counter(row.user for row in running)
-    for queue in pbs.queues:
-        mine = [row for row in rows if row.queue is queue]
-        assert queue.rows == len(mine)
-        assert queue.running == sum(row.letter == "R" for row in mine)
-        assert queue.waiting == sum(row.letter in "QH" and row.array is None for row in mine)
-        assert all(job.letter == "Q" and not job.nodes for job in queue.line)
-    for row in rows:
-        if isinstance(row, Array):
-            subjobs = [other for other in rows if other.array is row]
-            assert row.letter == "B" or all(other.letter == row.letter == "Q" for other in subjobs)
-            assert row.left == sum(other.letter != "X" for other in subjobs) > 0
-    assert +pbs.states == Counter(node.state for node in pbs.nodes)
-    assert pbs.states.total() == len(pbs.nodes)
-    assert pbs.occupied == sum(bool(node.jobs) for node in pbs.nodes)
-    assert pbs.free_cpus == sum(node.free_cpus for node in pbs.nodes)
-    assert pbs.free_gpus == sum(node.free_gpus for node in pbs.nodes)
-    assert pbs.free_memory_gib == sum(node.shown.free_memory_gib for node in pbs.nodes)
-    for node in pbs.nodes:
-        assert node.shown == node.row()
-        assert node.free_cpus == node.kind.cpus - sum(job.request.cpus for job in node.jobs) >= 0
-        assert node.free_gpus == node.kind.gpus - sum(job.request.gpus for job in node.jobs) >= 0
-        assert (
-            node.free_memory_gib
-            == node.kind.memory_gib - sum(job.request.memory_gib for job in node.jobs)
-            >= 0
-        )
-        assert all(job.letter in "RE" and node in job.nodes for job in node.jobs)
-        assert node.exclusive == any(job.exclusive for job in node.jobs)
-        assert not node.exclusive or len(node.jobs) == 1
-        assert node.trouble != "down" or not node.jobs
-    for job in {job for node in pbs.nodes for job in node.jobs}:
-        assert len(set(job.nodes)) == len(job.nodes) == job.width
-    assert pbs.letters["R"] + pbs.letters["E"] == len({job for node in pbs.nodes for job in node.jobs})
 
 
 ACTIONS = st.tuples(st.sampled_from(["advance", "advance", "fail", "drain", "restore"]), st.integers(0, 99))
@@ -182,44 +132,8 @@ def test_a_large_cluster_lives_at_the_same_pace() -> None:
     assert min(took) < 0.05  # the best of several: other tests may have the machine
 
 
-def test_a_watcher_hears_of_exactly_the_nodes_that_changed() -> None:
-    """A new watcher has all nodes; emptied, it collects those that show something else than before."""
-    pbs = cluster()
-    watcher = pbs.watch()
-    assert watcher == set(range(46))
-    watcher.clear()
-    before = [node.shown for node in pbs.nodes]
-    pbs.advance(START_MS)
-    assert watcher == {node.index for node in pbs.nodes if node.shown != before[node.index]}
-
-
 def busiest(pbs: SimulatedPBS) -> str:
     return max(pbs.nodes, key=lambda node: len(node.jobs) * (not node.trouble)).name
-
-
-def test_a_failed_node_loses_its_jobs_everywhere() -> None:
-    """A node that fails is down and empty at once, and its jobs leave the other nodes that they ran on."""
-    pbs = cluster()
-    job = max((job for node in pbs.nodes for job in node.jobs), key=lambda job: job.width)
-    others = list(job.nodes)
-    assert len(others) > 1
-    pbs.fail(others[0].name)
-    assert (others[0].shown.state, others[0].shown.jobs) == ("down", 0)
-    assert all(job not in node.jobs for node in others)
-    recount(pbs)
-
-
-def test_jobs_of_a_failed_node_wait_again_or_are_gone() -> None:
-    """Of the jobs on nodes that fail none runs on, and some are back in line."""
-    pbs = cluster()
-    jobs: set[Job] = set()
-    for node in pbs.nodes[:20]:
-        jobs.update(node.jobs)
-        pbs.fail(node.name)
-    letters = Counter(job.letter for job in jobs)
-    assert set(letters) <= {"Q", "", "X"}
-    assert letters["Q"]
-    recount(pbs)
 
 
 def test_a_drained_node_keeps_its_jobs_and_gets_no_more() -> None:
@@ -238,14 +152,6 @@ def test_a_drained_node_keeps_its_jobs_and_gets_no_more() -> None:
         assert set(node.jobs) <= jobs
     else:
         assert not node.jobs
-
-
-def test_a_node_that_is_down_stays_down_when_it_is_drained() -> None:
-    """Of `down,offline` PBS prints the first."""
-    pbs = cluster()
-    pbs.fail("hopper-01")
-    pbs.drain("hopper-01")
-    assert pbs.nodes[0].shown.state == "down"
 
 
 def test_a_restored_node_takes_jobs_again() -> None:
@@ -305,30 +211,8 @@ def test_jobs_of_many_users_run_in_all_queues() -> None:
     assert sum(count for _, count in users.most_common(5)) > 0.45 * users.total()
 
 
-def test_an_unknown_node_is_refused() -> None:
-    """An operator's act on a node that is not there is a KeyError."""
-    with pytest.raises(KeyError):
-        cluster().fail("hopper-99")
-
-
-@pytest.mark.parametrize(
-    ("nodes", "prefix", "pace", "named"),
-    [
-        (0, "hopper", 0.05, "nodes"),
-        (46, "", 0.05, "prefix"),
-        (46, 'a"b', 0.05, "prefix"),
-        (46, "abcdefghijklm", 0.05, "prefix"),  # with -46 sixteen characters
-        (5_000, "abcdefghijk", 0.05, "prefix"),
-        (46, "hopper", 0.0, "pace"),
-        (46, "hopper", 1.1, "pace"),
-    ],
-)
-def test_what_pbs_could_not_show_is_refused(nodes: int, prefix: str, pace: float, named: str) -> None:
-    """What cannot be is a ConfigError that names the argument, what was given and what is allowed."""
-    with pytest.raises(ConfigError, match=rf"^{named}: given .*; allowed: "):
-        SimulatedPBS(nodes, prefix=prefix, pace=pace, rng=Random(1))
-
-
-def test_a_name_of_fifteen_characters_is_allowed() -> None:
-    """The longest name that `pbsnodes -aSj` prints whole is one that a node may have."""
-    assert len(SimulatedPBS(46, prefix="abcdefghijkl", pace=0.05, rng=Random(1)).nodes[0].name) == 15
+@pytest.mark.parametrize("pace", [-0.1, 0.0, 1.1])
+def test_a_pace_that_cannot_be_is_refused(pace: float) -> None:
+    """A pace that is no share of the nodes is a ConfigError that says what was given and what is allowed."""
+    with pytest.raises(ConfigError, match=r"^pace: given .*; allowed: "):
+        cluster(pace=pace)

@@ -10,8 +10,8 @@ STALE_AFTER_MS = 180_000
     ("freshness", "quality"),
     [
         (Freshness(), Quality.STARTING),
-        (Freshness(polled=True, problem="empty"), Quality.STARTING),
-        (Freshness(polled=True, problem="gone", reachable=False), Quality.DOWN),
+        (Freshness(problem="empty"), Quality.STARTING),
+        (Freshness(problem="gone", reachable=False), Quality.DOWN),
         (Freshness(sampled_at=NOW), Quality.LIVE),
         (Freshness(sampled_at=NOW - STALE_AFTER_MS), Quality.LIVE),
         (Freshness(sampled_at=NOW - STALE_AFTER_MS - 1), Quality.STALE),
@@ -24,6 +24,35 @@ STALE_AFTER_MS = 180_000
 def test_quality_is_judged_by_the_age_of_samples(freshness: Freshness, quality: Quality) -> None:
     """Old samples are stale however well the query went, and fresh ones are live though the last query failed."""
     assert freshness.quality(NOW, STALE_AFTER_MS) == quality
+
+
+@pytest.mark.parametrize(
+    ("interval_ms", "fixed_ms", "stale_after_ms"),
+    [
+        (None, 0, 180_000),
+        (5_000, 0, 30_000),
+        (60_000, 0, 195_000),
+        (300_000, 0, 915_000),
+        (60_000, 7_000, 7_000),
+    ],
+)
+def test_what_is_stale_depends_on_how_often_the_source_is_scraped(
+    interval_ms: int | None, fixed_ms: int, stale_after_ms: int
+) -> None:
+    """Three of the source's own scrapes and some slack are stale, unless the operator says otherwise."""
+    freshness = Freshness(sampled_at=NOW - stale_after_ms, interval_ms=interval_ms)
+
+    assert freshness.quality(NOW, fixed_ms) == Quality.LIVE
+    assert freshness.quality(NOW + 1, fixed_ms) == Quality.STALE
+
+
+def test_faults_of_polling_are_named() -> None:
+    """A failed poll is its own fault; one that went well but brought old samples is a late scrape."""
+    failed = Freshness(sampled_at=NOW - 10**7, problem="nothing listens", code="POLL_FAILED")
+
+    assert failed.faults(NOW) == [{"code": "POLL_FAILED", "detail": "nothing listens"}]
+    assert [fault["code"] for fault in Freshness(sampled_at=NOW - 10**7).faults(NOW)] == ["SCRAPE_LATE"]
+    assert Freshness(sampled_at=NOW).faults(NOW) == Freshness().faults(NOW) == []
 
 
 def test_age_is_that_of_the_newest_sample() -> None:

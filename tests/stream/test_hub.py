@@ -89,7 +89,7 @@ def test_who_missed_a_while_gets_one_diff(hub: Hub) -> None:
 async def test_silence_is_broken_by_a_heartbeat_and_by_nothing_sooner(hub: Hub, clock: FakeClock) -> None:
     """A reader to whom nothing was sent for `heartbeat_seconds` gets a heartbeat with its own cursor and the data's age."""
     publish(hub, 1)
-    hub.freshen(Freshness(sampled_at=clock.now_ms() - 4_100, polled=True))
+    hub.freshen(Freshness(sampled_at=clock.now_ms() - 4_100))
     outlet = FakeOutlet()
     hub.subscribe(View(), None, outlet)
     await hub.sweep()
@@ -116,11 +116,11 @@ async def test_silence_is_broken_by_a_heartbeat_and_by_nothing_sooner(hub: Hub, 
 async def test_a_turn_of_quality_is_told_at_once(hub: Hub, clock: FakeClock) -> None:
     """When the data goes stale every reader hears it at the next sweep, and once."""
     publish(hub, 1)
-    hub.freshen(Freshness(sampled_at=clock.now_ms(), polled=True))
+    hub.freshen(Freshness(sampled_at=clock.now_ms()))
     outlet = FakeOutlet()
     await hub.sweep()
     hub.subscribe(View(), None, outlet)
-    hub.freshen(Freshness(sampled_at=clock.now_ms() - 3_600_000, polled=True))
+    hub.freshen(Freshness(sampled_at=clock.now_ms() - 3_600_000))
 
     await hub.sweep()
     await hub.sweep()
@@ -131,11 +131,28 @@ async def test_a_turn_of_quality_is_told_at_once(hub: Hub, clock: FakeClock) -> 
     ]
 
 
+async def test_a_turn_of_quality_reaches_who_lagged(make_hub: Callable[..., Hub], clock: FakeClock) -> None:
+    """A reader that lagged when the data went stale hears of it as soon as it has drained."""
+    hub = make_hub(max_unsent_kib=1, slow_reader_timeout_seconds=3600)
+    hub.publish({"nodes": {"a": {"ballast": "y" * 5000}}}, 1)
+    hub.freshen(Freshness(sampled_at=clock.now_ms()))
+    outlet = FakeOutlet(room=0)
+    hub.subscribe(View(), None, outlet)
+    hub.freshen(Freshness(sampled_at=clock.now_ms() - 3_600_000))
+    await hub.sweep()
+    assert "stale" not in [message.get("quality") for message in outlet.heard]
+
+    outlet.room = float("inf")
+    await hub.sweep()
+
+    assert outlet.heard[-1]["quality"] == "stale"
+
+
 async def test_freshness_alone_is_never_a_diff(hub: Hub) -> None:
     """Ages and qualities change no revision."""
     publish(hub, 1)
 
-    hub.freshen(Freshness(sampled_at=5, polled=True, problem="gone", reachable=False))
+    hub.freshen(Freshness(sampled_at=5, problem="gone", reachable=False))
 
     assert hub.store.revision == 1
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import socket as sockets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from realtime.state.store import Store
 from realtime.state.view import TOPICS
 from realtime.stream import messages
 from realtime.stream.hub import Hub
-from realtime.stream.subscriber import Subscriber
+from realtime.stream.subscriber import Outlet, Subscriber
 from realtime.web.routes import application
 from realtime.web.site import Site
 
@@ -32,6 +33,11 @@ T = TypeVar("T")
 DATA = Path(__file__).parents[1] / "data"
 NOW = 1_794_166_412_000
 AGE_MS = 4_100
+UPGRADE = (
+    b"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+)
+"""A WebSocket's handshake, by hand."""
 PATIENCE_SECONDS = 10
 """After so long a test that waits has failed."""
 
@@ -43,8 +49,8 @@ def node(name: str, state: str = "free", **fields: Any) -> dict[str, Any]:
 
 
 def small_state() -> dict[str, dict[str, dict[str, Any]]]:
-    """Three nodes, two queues, two users."""
-    return {
+    """Three nodes, two queues, two users; every other topic is empty."""
+    return {topic: {} for topic in TOPICS} | {
         "summary": {"jobs": {"total": 3, "running": 2, "queued": 1, "held": 0}},
         "nodes": {
             "hopper-01": node("hopper-01", "busy", jobCount=2, totalGpus=8, usedGpus=8),
@@ -59,7 +65,6 @@ def small_state() -> dict[str, dict[str, dict[str, Any]]]:
             "ann": {"name": "ann", "runningJobs": 1},
             "bob": {"name": "bob", "runningJobs": 1},
         },
-        "trend": {},
         "source": {"pbs": {"dialect": "exporter", "decidedBy": "code", "main": True}},
     }
 
@@ -98,6 +103,16 @@ class Clock:
 
     def __call__(self) -> int:
         return self.ms
+
+
+class Stopwatch:
+    """The hubs' measure of time that passes: real time, and what the test skips."""
+
+    def __init__(self) -> None:
+        self.skipped = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.skipped
 
 
 class FakeHistory:
@@ -149,9 +164,14 @@ class Socket:
         return message
 
     async def take(self, *types: str) -> list[dict[str, Any]]:
-        """The next messages, which must be of these types."""
-        heard = [await self.next() for _ in types]
-        assert [message["type"] for message in heard] == list(types)
+        """The next messages, which must be of these types; heartbeats between them may come at any time."""
+        heard = []
+        for kind in types:
+            message = await self.next()
+            while message["type"] == "heartbeat" != kind:
+                message = await self.next()
+            assert message["type"] == kind, message
+            heard.append(message)
         return heard
 
     async def say(self, **command: Any) -> None:
@@ -191,10 +211,16 @@ class Events:
         return Event(dict(line.split(": ", 1) for line in lines))
 
     async def take(self, *types: str) -> list[dict[str, Any]]:
-        """The next messages, which must be of these types."""
-        heard = [await self.next() for _ in types]
-        assert [event and event.fields["event"] for event in heard] == list(types)
-        return [event.message for event in heard if event]
+        """The next messages, which must be of these types; heartbeats between them may come at any time."""
+        heard = []
+        for kind in types:
+            event = await self.next()
+            while event and event.fields["event"] == "heartbeat" != kind:
+                event = await self.next()
+            assert event is not None, f"the stream ended before {kind}"
+            assert event.fields["event"] == event.message["type"] == kind
+            heard.append(event.message)
+        return heard
 
 
 class Raw(NamedTuple):
@@ -216,9 +242,12 @@ class Raw(NamedTuple):
 class Served:
     """A running server."""
 
-    def __init__(self, site: Site, clock: Clock, histories: dict[str, FakeHistory]) -> None:
+    def __init__(
+        self, site: Site, clock: Clock, stopwatch: Stopwatch, histories: dict[str, FakeHistory]
+    ) -> None:
         self.site = site
         self.clock = clock
+        self.stopwatch = stopwatch
         self.histories = histories
         self.app = application(site)
         # As app.py makes it.
@@ -243,12 +272,16 @@ class Served:
 
     async def stop(self) -> None:
         """As app.py does it: the hubs stop telling, then the door closes."""
+        await self.hush()
+        await self.runner.cleanup()
+
+    async def hush(self) -> None:
+        """The hubs stop telling."""
         for task in self._hubs_at_work:
             task.cancel()
         for result in await asyncio.gather(*self._hubs_at_work, return_exceptions=True):
             assert isinstance(result, asyncio.CancelledError), result
         self._hubs_at_work = []
-        await self.runner.cleanup()
 
     async def end(self) -> None:
         await self.stop()
@@ -273,7 +306,7 @@ class Served:
     def publish(self, state: State, cluster: str | None = None) -> None:
         """Make something true, as of `AGE_MS` ago."""
         hub = self.site.hub(cluster)
-        hub.freshen(Freshness(self.clock.ms - AGE_MS, polled=True))
+        hub.freshen(Freshness(self.clock.ms - AGE_MS))
         hub.publish(state, self.clock.ms)
 
     def listeners(self) -> list[Subscriber]:
@@ -283,6 +316,15 @@ class Served:
     def connections(self) -> int:
         """How many are open."""
         return len(self.runner.server.connections) if self.runner.server else 0
+
+    async def cut_off(self, outlet: Outlet) -> None:
+        """Let time pass until the sweeper has cut off a reader that takes nothing."""
+
+        def gone() -> bool:
+            self.stopwatch.skipped += self.site.settings.slow_reader_timeout_seconds
+            return all(subscriber.outlet is not outlet for subscriber in self.listeners())
+
+        await until(gone)
 
     # -- who reads it
 
@@ -326,9 +368,12 @@ class Served:
         plain.setblocking(False)
         if receive_buffer:
             plain.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, receive_buffer)
-        await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", self.port))
-        # The reader takes little before it stops reading, so that whoever does not read, does not.
-        reader, writer = await asyncio.open_connection(sock=plain, limit=2**16)
+        try:
+            await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", self.port))
+        except OSError:
+            plain.close()
+            raise
+        reader, writer = await asyncio.open_connection(sock=plain)
         try:
             writer.write(request)
             yield Raw(reader, writer)
@@ -341,11 +386,15 @@ _epochs = itertools.count(1)
 
 def served(clusters: Collection[str] = ("hopper",), **settings: Any) -> Served:
     """A server that is not yet up, over one hub a cluster."""
-    clock = Clock()
-    config = Settings(_env_file=None, **{"cors_origin": ("https://page.example",), **settings})
+    clock, stopwatch = Clock(), Stopwatch()
+    config = Settings(**{"_env_file": None, "cors_origin": ("https://page.example",), **settings})
     hubs = {
         name: Hub(
-            name, Store(f"epoch{next(_epochs)}", TOPICS, tombstones=config.tombstones), config, now_ms=clock
+            name,
+            Store(f"epoch{next(_epochs)}", TOPICS, tombstones=config.tombstones),
+            config,
+            now_ms=clock,
+            clock=stopwatch,
         )
         for name in clusters
     }
@@ -358,7 +407,7 @@ def served(clusters: Collection[str] = ("hopper",), **settings: Any) -> Served:
         topics=TOPICS,
     )
     site = Site(config, hubs, dict(histories), hello, "0.1.0")
-    return Served(site, clock, histories)
+    return Served(site, clock, stopwatch, histories)
 
 
 Serve = Callable[..., Awaitable[Served]]

@@ -225,7 +225,10 @@ async def test_an_unknown_range_leaves_no_trace(archived: Archived) -> None:
 
 @pytest.mark.parametrize(
     ("failure", "status"),
-    [(SourceUnavailable("the source does not answer"), 503), (SourceMalformed("the source is no source"), 502)],
+    [
+        (SourceUnavailable("the source does not answer"), 503),
+        (SourceMalformed("the source is no source"), 502),
+    ],
 )
 async def test_a_failed_query_is_a_problem(server: Served, failure: Exception, status: int) -> None:
     """A source that does not answer is a 503, one that answers nonsense a 502, both to be tried again, never an empty chart."""
@@ -250,9 +253,7 @@ async def test_a_reader_who_leaves_does_not_stop_the_server(server: Served) -> N
     """An asker whose own time is over gets nothing, and the server serves on."""
     server.history.open.clear()
     with pytest.raises(asyncio.TimeoutError):
-        await server.session.get(
-            server.url("/api/analytics/jobs"), timeout=aiohttp.ClientTimeout(total=0.05)
-        )
+        await server.session.get(server.url("/api/analytics/jobs"), timeout=aiohttp.ClientTimeout(total=0.05))
     server.history.open.set()
 
     assert (await server.get("/api/analytics/jobs")).status == 200

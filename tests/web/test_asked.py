@@ -10,7 +10,7 @@ from realtime.state.cursor import Cursor
 from realtime.state.view import TOPICS, View
 from realtime.web.asked import cursor_of, integer, items, make_view, view_of
 
-SETTINGS = Settings(_env_file=None, max_globs=2, max_glob_length=8)
+SETTINGS = Settings(max_globs=2, max_glob_length=8)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,9 @@ def test_a_number_that_is_not_given_is_none() -> None:
     assert integer(MultiDict(), "wait", least=1, most=60) is None
 
 
-@pytest.mark.parametrize("text", ["", "-1", "61", "1.0", "1e1", " 1", "+1", "٣", "²", "1_0", "0x1", "9" * 5000, "NaN"])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "61", "1.0", "1e1", " 1", "+1", "٣", "²", "1_0", "0x1", "9" * 5000, "NaN"]
+)
 def test_other_numbers_are_refused(text: str) -> None:
     """What is no whole number in decimal ASCII digits within the limits is refused, with the name and the limits, in few words."""
     with pytest.raises(RequestError) as refusal:

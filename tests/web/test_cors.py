@@ -54,7 +54,9 @@ async def test_an_allowed_page_may_read_every_status(server: Served, status: int
     }
 
 
-@pytest.mark.parametrize("origin", [None, "https://evil.example", "null", f"{PAGE}.evil.example", PAGE.upper()])
+@pytest.mark.parametrize(
+    "origin", [None, "https://evil.example", "null", f"{PAGE}.evil.example", PAGE.upper()]
+)
 @pytest.mark.parametrize("status", EVERY_STATUS)
 async def test_others_may_not(server: Served, status: int, origin: str | None) -> None:
     """Another origin, or none, is given no leave; caches are told that the answer depends on it."""
@@ -155,7 +157,16 @@ HANDSHAKE = {
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "", "http://[::1", "http://127.0.0.1", "http://127.0.0.1:1", "http://127.0.0.1.evil", "//"],
+    [
+        "https://evil.example",
+        "null",
+        "",
+        "http://[::1",
+        "http://127.0.0.1",
+        "http://127.0.0.1:1",
+        "http://127.0.0.1.evil",
+        "//",
+    ],
 )
 async def test_a_foreign_page_gets_no_websocket(server: Served, origin: str) -> None:
     """A page of another origin, malformed ones among them, is refused before the upgrade, as a 403 problem."""

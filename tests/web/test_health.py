@@ -1,6 +1,7 @@
 """Health: whether what we serve can be believed."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ async def test_a_live_server_is_ok(server: Served) -> None:
                 "dataAgeSeconds": 4.1,
                 "cursor": server.cursor,
                 "dialect": "exporter",
+                "dialectDecidedBy": "code",
                 "faults": [],
             }
         ],
@@ -44,18 +46,18 @@ async def test_before_the_first_data_it_is_starting(serve: Serve) -> None:
 async def test_a_source_that_never_answered_is_down(serve: Serve) -> None:
     """A source that does not answer and never did is `down`, 503, with the poller's problem as a fault."""
     server = await serve()
-    server.hub.freshen(Freshness(polled=True, problem="the source refuses us", reachable=False))
+    server.hub.freshen(Freshness(problem="the source refuses us", code="SOURCE_REFUSED", reachable=False))
 
     answer = await server.get("/api/health")
     assert (answer.status, answer.json["status"]) == (503, "down")
     assert answer.json["clusters"][0]["faults"] == [
-        {"code": "POLL_FAILED", "detail": "the source refuses us"}
+        {"code": "SOURCE_REFUSED", "detail": "the source refuses us"}
     ]
 
 
 async def test_old_data_of_a_lost_source_is_down(server: Served) -> None:
     """When the source stops answering, the state stays live until it is old, and is then down."""
-    server.hub.freshen(Freshness(NOW, polled=True, problem="no answer", reachable=False))
+    server.hub.freshen(Freshness(NOW, problem="no answer", reachable=False))
     fresh = await server.get("/api/health")
     server.clock.ms += 180_001
     old = await server.get("/api/health")
@@ -74,20 +76,42 @@ async def test_old_data_is_degraded(server: Served) -> None:
     assert answer.json["clusters"][0]["quality"] == "stale"
 
 
-async def test_held_series_are_a_fault(serve: Serve) -> None:
-    """Topics that are shown as they last were are named in a fault."""
+async def test_what_is_wrong_with_a_source_is_told(serve: Serve) -> None:
+    """The faults of every source stand in the answer, beside the dialect of the one that is believed."""
     server = await serve()
-    source = {"pbs": {"dialect": "seed", "decidedBy": "code", "main": True, "held": ["nodes", "users"]}}
+    fault = {"code": "PBSNODES_FAILED", "detail": "the nodes are shown as they last were"}
+    other = {"code": "DUPLICATE_EXPORTER", "detail": "another exporter reports the same cluster"}
+    source: dict[str, dict[str, Any]] = {
+        "spare": {"dialect": "exporter", "decidedBy": "code", "faults": [other]},
+        "pbs": {"dialect": "seed", "decidedBy": "names", "main": True, "faults": [fault]},
+    }
     server.publish(small_state() | {"source": source})
-    server.hub.freshen(Freshness(NOW, polled=True, partial=True))
+    server.hub.freshen(Freshness(NOW, partial=True))
 
     body = (await server.get("/api/health")).json
-    assert body["status"] == "degraded"
-    assert body["clusters"][0]["quality"] == "partial"
-    assert body["clusters"][0]["dialect"] == "seed"
-    (fault,) = body["clusters"][0]["faults"]
-    assert fault["code"] == "PARTIAL"
-    assert "nodes, users" in fault["detail"]
+    (cluster,) = body["clusters"]
+    assert (body["status"], cluster["quality"]) == ("degraded", "partial")
+    assert (cluster["dialect"], cluster["dialectDecidedBy"]) == ("seed", "names")
+    assert cluster["faults"] == [other, fault]
+
+
+async def test_late_samples_are_a_fault(server: Served) -> None:
+    """Where the source answers with old samples, health says so in words."""
+    server.clock.ms += 180_001
+
+    (fault,) = (await server.get("/api/health")).json["clusters"][0]["faults"]
+    assert fault["code"] == "SCRAPE_LATE"
+
+
+async def test_the_clusters_can_be_asked_for(serve: Serve) -> None:
+    """`/api/clusters` lists every cluster as health does, the default one first, and is 200 whatever their state."""
+    server = await serve(clusters=("vanda", "hopper"))
+    server.publish(small_state(), "hopper")
+
+    answer = await server.get("/api/clusters")
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
+    assert answer.json == (await server.get("/api/health")).json["clusters"]
+    assert [cluster["name"] for cluster in answer.json] == ["vanda", "hopper"]
 
 
 async def test_every_cluster_is_listed(serve: Serve) -> None:

@@ -27,7 +27,19 @@ async def test_a_problem_has_the_members_of_its_standard(server: Served) -> None
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api", "/api/", "/api/nodes/", "/api/nodes/a/b", "/api/nope", "/api/%00", "//", "/API/nodes", "/.env"]
+    "path",
+    [
+        "/",
+        "/api",
+        "/api/",
+        "/api/nodes/",
+        "/api/nodes/a/b",
+        "/api/nope",
+        "/api/%00",
+        "//",
+        "/API/nodes",
+        "/.env",
+    ],
 )
 async def test_what_is_not_there_is_a_problem(server: Served, path: str) -> None:
     """A path that is no endpoint is a 404 problem, never a page of the framework."""
@@ -104,7 +116,11 @@ async def test_the_readers_mistakes_are_not_logged(server: Served) -> None:
 
 @pytest.mark.parametrize(
     "request_bytes",
-    [b"\x16\x03\x01\x00\xa5\x01\x00\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nA\x00: b\r\n\r\n", b"GET\r\n\r\n"],
+    [
+        b"\x16\x03\x01\x00\xa5\x01\x00\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA\x00: b\r\n\r\n",
+        b"GET\r\n\r\n",
+    ],
 )
 async def test_what_is_not_http_disturbs_nobody(
     server: Served, request_bytes: bytes, caplog: pytest.LogCaptureFixture
@@ -114,6 +130,6 @@ async def test_what_is_not_http_disturbs_nobody(
         async with server.raw(request_bytes) as raw:
             answer = await raw.rest()
 
-    assert answer.startswith(b"HTTP/1.0 400 ") or answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
     assert b"Traceback" not in answer
     assert (await server.get("/api/nodes")).status == 200

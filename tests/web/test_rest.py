@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from realtime.state.freshness import Freshness
-from realtime.web import rest, shapes
+from realtime.web import shapes
 from tests.web.served import AGE_MS, DATA, Serve, Served, node, real_state, small_state
 
 LIVE = ("/api/jobs", "/api/nodes", "/api/nodes/hopper-01", "/api/queues", "/api/stats/cluster", "/api/state")
@@ -88,9 +88,7 @@ async def test_queues_are_the_old_ones(real: Served) -> None:
     }
     running = {row["name"]: row["runningJobs"] for row in now}
     assert set(running) == {row["name"] for row in was}
-    assert all(
-        running[row["name"]] == row["runningJobs"] for row in was if row["name"] not in MOVED_QUEUES
-    )
+    assert all(running[row["name"]] == row["runningJobs"] for row in was if row["name"] not in MOVED_QUEUES)
     assert all(row["totalJobs"] == row["runningJobs"] + row["queuedJobs"] for row in now)
 
 
@@ -105,7 +103,8 @@ async def test_stats_are_the_old_ones(real: Served) -> None:
     assert now["busyNodes"] + now["downNodes"] == was["downNodes"]
     assert now["gpuUtilization"] == round(100 * now["usedGpus"] / now["totalGpus"], 1)
     assert now["cpuUtilization"] == round(100 * now["usedCpus"] / now["totalCpus"], 1)
-    assert set(now) - set(was) == {"offlineNodes", "unknownNodes", "heldJobs", "memoryUtilization"}
+    reported = {f"reported{state}Nodes" for state in ("Free", "Busy", "Offline", "Down")}
+    assert set(now) - set(was) == {"offlineNodes", "unknownNodes", "heldJobs", "memoryUtilization"} | reported
 
 
 async def test_one_node_is_its_row_of_all(real: Served) -> None:
@@ -234,14 +233,6 @@ async def test_a_change_elsewhere_builds_nothing(server: Served, monkeypatch: py
     assert (await server.get("/api/queues")).status == 200
 
 
-async def test_prepared_bodies_do_not_pile_up(server: Served) -> None:
-    """However many different filters are asked for, only so many bodies are kept."""
-    for limit in range(1, rest.MAX_BODIES + 20):
-        await server.get(f"/api/nodes?limit={limit}")
-
-    assert len(server.app[rest.BODIES]) <= rest.MAX_BODIES
-
-
 @pytest.mark.parametrize("path", [*LIVE, "/api/health", "/api/analytics/jobs"])
 async def test_head_is_get_without_a_body(server: Served, path: str) -> None:
     """HEAD has the headers of GET and no body."""
@@ -263,10 +254,10 @@ async def test_pages_follow_each_other(real: Served) -> None:
         answer = await real.get(path)
         assert answer.headers["X-Total-Count"] == "46"
         seen += answer.json
-        links = dict(
-            (part.split("; rel=")[1].strip('"'), part.split(">")[0].lstrip("<"))
+        links = {
+            part.split("; rel=")[1].strip('"'): part.split(">")[0].lstrip("<")
             for part in answer.headers["Link"].split(", ")
-        )
+        }
         pages.append(links)
         path = links.get("next", "")
 
@@ -279,6 +270,26 @@ async def test_pages_follow_each_other(real: Served) -> None:
     assert {links["first"] for links in pages} == {"/api/nodes?limit=20&offset=0"}
     assert {links["last"] for links in pages} == {"/api/nodes?limit=20&offset=40"}
     assert pages[1]["prev"] == "/api/nodes?limit=20&offset=0"
+
+
+@pytest.mark.parametrize(
+    ("query", "links"),
+    [
+        ("limit=3", {"first": 0, "last": 0}),
+        ("limit=4", {"first": 0, "last": 0}),
+        ("limit=1&offset=2", {"first": 0, "prev": 1, "last": 2}),
+        ("limit=2&offset=1", {"first": 0, "prev": 0, "last": 2}),
+        ("limit=2&name=none", {"first": 0, "last": 0}),
+    ],
+)
+async def test_there_is_no_page_beyond_the_ends(server: Served, query: str, links: dict[str, int]) -> None:
+    """No link leads beyond the last node or before the first, be the last page full or not."""
+    header = (await server.get(f"/api/nodes?{query}")).headers["Link"]
+
+    assert {
+        part.split('rel="')[1].strip('"'): int(part.split("offset=")[1].split(">")[0].split("&")[0])
+        for part in header.split(", ")
+    } == links
 
 
 async def test_links_keep_the_filters_and_stay_on_their_line(server: Served) -> None:
@@ -363,7 +374,9 @@ async def test_bad_parameters_are_named(server: Served, query: str, named: str) 
     assert len(answer.body) < 1000
 
 
-@pytest.mark.parametrize("path", ["/api/jobs?limit=0", "/api/state?topics=jobs", "/api/state?nodes=" + "x" * 129])
+@pytest.mark.parametrize(
+    "path", ["/api/jobs?limit=0", "/api/state?topics=jobs", "/api/state?nodes=" + "x" * 129]
+)
 async def test_other_endpoints_name_bad_parameters_too(server: Served, path: str) -> None:
     """`limit` of the jobs and the view of the state are checked like those of the nodes."""
     answer = await server.get(path)
@@ -382,7 +395,17 @@ async def test_an_unknown_cluster_is_not_found(server: Served, path: str) -> Non
 
 @pytest.mark.parametrize(
     "name",
-    ["hopper-99", "a/b", "../nodes", "'\"", "nœud-日本", "<script>alert(1)</script>", "%", "x" * 4000, "a\r\nB: c"],
+    [
+        "hopper-99",
+        "a/b",
+        "../nodes",
+        "'\"",
+        "nœud-日本",
+        "<script>alert(1)</script>",
+        "%",
+        "x" * 4000,
+        "a\r\nB: c",
+    ],
 )
 async def test_an_unknown_node_is_not_found(server: Served, name: str) -> None:
     """A node that is not there is a 404 problem, however its name is spelt; no name reaches another route, a header or a page."""
@@ -436,7 +459,7 @@ async def test_before_there_is_data_it_says_so(serve: Serve, path: str) -> None:
 async def test_before_there_is_data_it_says_why(serve: Serve) -> None:
     """The 503 repeats what the poller noted as its problem."""
     server = await serve()
-    server.hub.freshen(Freshness(polled=True, problem="the source does not answer", reachable=False))
+    server.hub.freshen(Freshness(problem="the source does not answer", reachable=False))
 
     answer = await server.get("/api/nodes", If_None_Match="*")
     assert answer.status == 503

@@ -4,13 +4,13 @@ import asyncio
 import json
 from typing import Any
 
-import aiohttp
 import pytest
 import websockets
 from aiohttp import WSMsgType
 
+from realtime.state.view import TOPICS
 from tests.client import ClientModel
-from tests.web.served import AGE_MS, NOW, Serve, Served, Socket, node, small_state, until
+from tests.web.served import AGE_MS, NOW, UPGRADE, Serve, Served, Socket, node, small_state, until
 
 UNKNOWN_CURSORS = ["alien-1", "garbage", "-", "x" * 5000, "1", "{epoch}-99999", "{epoch}-0x1", "\u2603-1"]
 
@@ -40,7 +40,7 @@ async def test_hello_snapshot_heartbeat(server: Served) -> None:
         "build": "abc",
         "heartbeatSeconds": 15,
         "clusters": ["hopper"],
-        "topics": ["summary", "nodes", "queues", "users", "trend", "source"],
+        "topics": list(TOPICS),
     }
     assert snapshot == {
         "type": "snapshot",
@@ -89,11 +89,9 @@ async def test_before_there_is_data_it_waits(serve: Serve) -> None:
         _, heartbeat = await socket.take("hello", "heartbeat")
         assert heartbeat == {"type": "heartbeat", "cluster": "hopper", "at": NOW, "quality": "starting"}
         server.publish(small_state())
-        message = await socket.next()
-        while message["type"] == "heartbeat":
-            message = await socket.next()
+        (snapshot,) = await socket.take("snapshot")
 
-    assert (message["type"], message["reason"], message["state"]) == ("snapshot", "new", small_state())
+    assert (snapshot["reason"], snapshot["state"]) == ("new", small_state())
 
 
 async def test_who_hears_nothing_hears_a_heartbeat(serve: Serve) -> None:
@@ -405,10 +403,7 @@ async def test_a_long_command_within_the_limit_is_obeyed(server: Served) -> None
 
 async def test_text_that_is_no_utf8_ends_it(server: Served) -> None:
     """A text frame that is not UTF-8 closes the connection with 1007, as the WebSocket protocol wants, and nobody else's."""
-    async with server.raw(
-        b"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
-    ) as raw:
+    async with server.raw(UPGRADE) as raw:
         await raw.until(b"\r\n\r\n")
         raw.writer.write(b"\x81\x82\x00\x00\x00\x00\xff\xfe")
         heard = await raw.rest()
@@ -450,7 +445,12 @@ async def test_a_query_that_cannot_be_served_ends_it(server: Served, query: str,
             "Sec_WebSocket_Version": "99",
             "Sec_WebSocket_Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
         },
-        {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "x"},
+        {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec_WebSocket_Version": "13",
+            "Sec_WebSocket_Key": "x",
+        },
     ],
 )
 async def test_a_plain_request_is_told_to_upgrade(server: Served, headers: dict[str, str]) -> None:
@@ -535,31 +535,31 @@ async def test_who_does_not_answer_pings_is_closed(serve: Serve) -> None:
 
 async def test_a_reader_that_reads_nothing_is_cut_off(serve: Serve) -> None:
     """A WebSocket that takes no byte for the time allowed is aborted; the others hear everything."""
-    server = await serve(slow_reader_timeout_seconds=0.3, sweep_interval_seconds=0.02, max_unsent_kib=1)
+    server = await serve(sweep_interval_seconds=0.01, max_unsent_kib=1)
     server.publish(small_state() | {"users": {f"u{n}": {"name": "x" * 2**20} for n in range(16)}})
-    handshake = (
-        b"GET /api/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
-    )
     async with (
         server.socket("?topics=queues") as other,
-        server.raw(handshake, receive_buffer=4096),
+        server.raw(UPGRADE, receive_buffer=4096),
     ):
         await other.take("hello", "snapshot", "heartbeat")
         await until(lambda: any(subscriber.waiting for subscriber in server.listeners()))
-        assert len(server.listeners()) == 2
-        await until(lambda: len(server.listeners()) == 1)
+        (outlet,) = [subscriber.outlet for subscriber in server.listeners() if subscriber.waiting]
+        await server.cut_off(outlet)
         server.publish({"queues": {}})
         await other.take("diff")
         await until(lambda: len(server.site.sockets) == 1)
 
 
-async def test_aiohttp_and_we_agree_on_closed(server: Served) -> None:
-    """A command that arrives after our close is not an error of the server's."""
+async def test_commands_after_the_close_are_nothing(server: Served) -> None:
+    """A reader who talks on after it was told to go is not obeyed, and leaves nothing behind."""
     async with server.socket("?topics=nope") as socket:
         await socket.take("hello", "error")
-        with pytest.raises((aiohttp.ClientError, ConnectionError)):
+
+        async def talk_on() -> None:
             while True:
-                await socket.connection.send_str("{}")
-                await asyncio.sleep(0)
-    await until(lambda: not server.site.closing)
+                await socket.say(type="subscribe")
+
+        with pytest.raises(ConnectionError):
+            await talk_on()
+    await until(lambda: not server.site.closing and not server.site.sockets)
+    assert server.listeners() == []

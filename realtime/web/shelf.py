@@ -1,0 +1,46 @@
+"""Prepared REST bodies, each encoded once and sent to everyone who asks while its tag holds."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+MAX_BYTES: Final = 32 * 2**20
+"""Twenty times all nodes of a cluster of 5,000. What is more than that are filters that nobody repeats."""
+
+Key = tuple[str, str]
+"""Cluster, and path with query."""
+
+
+class Prepared(NamedTuple):
+    """A body, the cursor that it was true at, and the headers that go with it."""
+
+    tag: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Shelf:
+    """Bodies by key; emptied when they would be more than `MAX_BYTES`."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[Key, Prepared] = {}
+        self.size = 0
+        """Bytes of bodies kept."""
+
+    def get(self, key: Key) -> Prepared | None:
+        """The body under this key, whatever its tag."""
+        return self._bodies.get(key)
+
+    def put(self, key: Key, prepared: Prepared) -> None:
+        """Keep a body in place of the one before."""
+        before = self._bodies.pop(key, None)
+        self.size -= len(before.body) if before else 0
+        if self.size + len(prepared.body) > MAX_BYTES:
+            self._bodies.clear()
+            self.size = 0
+        self._bodies[key] = prepared
+        self.size += len(prepared.body)
+
+
+SHELF: Final = web.AppKey("shelf", Shelf)

@@ -1,0 +1,127 @@
+import asyncio
+import socket
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+
+from realtime.app import build, clusters_of, feed, serving, split
+from realtime.config import Cluster, Settings
+from realtime.errors import ConfigError, SourceUnavailable
+from realtime.loading import load
+from realtime.source.source import Source
+from tests.fakes import FakeSource
+
+HOPPER = Cluster(name="pbs")
+
+
+def labels(*pairs: tuple[str, str]) -> list[dict[str, str]]:
+    return [{"cluster": cluster, "job": job} for cluster, job in pairs]
+
+
+@pytest.mark.parametrize(
+    ("groups", "found"),
+    [
+        ([], []),
+        ([("", "")], []),
+        ([("", "pbs")], []),
+        ([("hopper", "pbs")], []),
+        ([("hopper", "pbs"), ("hopper", "other")], []),
+        ([("", "b"), ("", "a")], [("a", {"cluster": "", "job": "a"}), ("b", {"cluster": "", "job": "b"})]),
+        ([("x", "j"), ("y", "j")], [("x", {"cluster": "x"}), ("y", {"cluster": "y"})]),
+        ([("", "j"), ("y", "j")], [("j", {"cluster": "", "job": "j"}), ("y", {"cluster": "y"})]),
+        (
+            [("", "a/b"), ("", "a:b")],
+            [("a-b", {"cluster": "", "job": "a/b"}), ("a-b-", {"cluster": "", "job": "a:b"})],
+        ),
+        (
+            [("", ""), ("", "é")],
+            [("unlabelled", {"cluster": "", "job": ""}), ("unlabelled-", {"cluster": "", "job": "é"})],
+        ),
+    ],
+)
+def test_clusters_are_told_apart_by_their_labels(
+    groups: list[tuple[str, str]], found: list[tuple[str, dict[str, str]]]
+) -> None:
+    """A cluster label makes a cluster, or else a job; one of either is just the one cluster, and none is lost to a like name."""
+    clusters = split(HOPPER, labels(*groups))
+
+    assert [(cluster.name, cluster.pbs_exporter_labels) for cluster in clusters] == found
+
+
+async def test_clusters_are_looked_for_until_the_source_has_some() -> None:
+    """A source that is down, or empty, at the start is asked again, and says meanwhile what is wrong."""
+    answers: list[list[dict[str, str]] | Exception] = [
+        SourceUnavailable("nothing listens"),
+        [],
+        labels(("", "a"), ("", "b")),
+    ]
+    problems = []
+
+    class Late(FakeSource):
+        async def groups(self) -> list[dict[str, str]]:
+            problems.append(one.hub.freshness.code)
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    settings = load(poll_interval_seconds=0.05)
+    one = feed(HOPPER, settings, Late())
+
+    found = await clusters_of(one, settings)
+
+    assert [cluster.name for cluster in found] == ["a", "b"]
+    assert problems == ["", "POLL_FAILED", "EXPORTER_DOWN"]
+
+
+def test_the_build_is_that_of_what_is_installed() -> None:
+    """The build is the same for one installation, and short."""
+    assert build() == build()
+    assert len(build()) == 12
+
+
+async def test_a_port_in_use_is_the_operators_fault() -> None:
+    """If the server cannot listen where it should, that is a ConfigError with the address, and the sources are given back."""
+    sources = []
+
+    def fake(_: Cluster, __: Settings) -> Source:
+        sources.append(FakeSource())
+        return sources[-1]
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"api_port {port}: cannot listen there"):
+            async with serving(load(api_host="127.0.0.1", api_port=port), fake):
+                pass
+
+    assert [source.closed for source in sources] == [True]
+
+
+async def test_everything_is_given_back_at_the_end() -> None:
+    """After a server has stopped nothing listens, its sources are closed, and none of its tasks is left."""
+    source = FakeSource()
+    make: Callable[[Cluster, Settings], Source] = lambda _, __: source  # noqa: E731 — the type is the point
+    before = asyncio.all_tasks()
+    async with serving(load(api_port=0), make) as server, aiohttp.ClientSession() as session:
+        async with session.get(f"{server.url}/api/health") as response:
+            assert (await response.json())["status"] == "starting"
+        url = server.url
+
+    assert source.closed
+    assert asyncio.all_tasks() == before
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await session.get(url)
+
+
+async def test_a_bug_in_a_feed_ends_the_server_loudly() -> None:
+    """An error that is nobody's fault but ours is not survived in silence."""
+    source = FakeSource()
+    source.newest = RuntimeError("a bug")
+
+    with pytest.raises(BaseExceptionGroup) as ended:
+        async with serving(load(api_port=0), lambda _, __: source):
+            await asyncio.Event().wait()
+
+    assert ended.group_contains(RuntimeError, match="a bug")

@@ -1,0 +1,32 @@
+from realtime.web.shelf import MAX_BYTES, Prepared, Shelf
+
+
+def body(size: int, tag: str = "k3f9-1") -> Prepared:
+    return Prepared(tag, b"x" * size, {})
+
+
+def test_a_body_replaces_the_one_before() -> None:
+    """Under one key only the newest body is kept, and only its bytes count."""
+    shelf = Shelf()
+    shelf.put(("h", "/a"), body(10))
+    shelf.put(("h", "/a"), body(3, "k3f9-2"))
+
+    assert shelf.get(("h", "/a")) == body(3, "k3f9-2")
+    assert shelf.size == 3
+
+
+def test_bodies_of_two_clusters_are_two() -> None:
+    """The same path of another cluster is another body."""
+    shelf = Shelf()
+    shelf.put(("h", "/a"), body(1))
+
+    assert shelf.get(("v", "/a")) is None
+
+
+def test_bodies_are_bounded_by_their_bytes() -> None:
+    """However many filters are asked for, what is kept stays below the bound, and the newest is kept."""
+    shelf = Shelf()
+    for number in range(50):
+        shelf.put(("h", f"/a?{number}"), body(MAX_BYTES // 10))
+        assert shelf.size <= MAX_BYTES
+        assert shelf.get(("h", f"/a?{number}")) is not None

@@ -1,0 +1,122 @@
+"""A connection as subscribers write to it."""
+
+import asyncio
+
+import pytest
+
+from realtime.stream.messages import PONG, Message, bye, error
+from realtime.web.site import Site
+from realtime.web.wire import Wire
+from tests.web.served import served
+
+
+class FakeTransport(asyncio.Transport):
+    """Keeps what is written; the kernel takes only what the test says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.buffered = 0
+        self.limit: int | None = None
+        self.closing = False
+        self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.closing, "asyncio logs each write to a closing transport"
+        self.written += data
+        self.buffered += len(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.buffered
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.limit = high
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def abort(self) -> None:
+        self.closing = self.aborted = True
+        self.buffered = 0
+
+
+class JsonWire(Wire):
+    """A wire that writes plain JSON, and notes how it is closed."""
+
+    def __init__(self, transport: FakeTransport, site: Site) -> None:
+        super().__init__(transport, site)
+        self.codes: list[int] = []
+
+    def encode(self, message: Message) -> bytes:
+        return message.json
+
+    async def close(self, code: int) -> None:
+        self.codes.append(code)
+
+
+class Wired:
+    """A wire over a fake transport."""
+
+    def __init__(self) -> None:
+        self.site = served().site
+        self.transport = FakeTransport()
+        self.wire = JsonWire(self.transport, self.site)
+
+    async def closed(self) -> list[int]:
+        await asyncio.gather(*self.site.closing)
+        return self.wire.codes
+
+
+@pytest.fixture
+async def wired() -> Wired:
+    return Wired()
+
+
+async def test_a_message_is_written_at_once(wired: Wired) -> None:
+    """Sending writes the message's bytes to the transport and waits for nothing."""
+    wired.wire.send(PONG)
+    wired.wire.send(PONG)
+
+    assert wired.transport.written == PONG.json * 2
+
+
+async def test_it_knows_what_waits_and_what_was_taken(wired: Wired) -> None:
+    """What was handed over is either unsent or taken."""
+    wired.wire.send(PONG)
+    assert (wired.wire.unsent(), wired.wire.taken()) == (len(PONG.json), 0)
+
+    wired.transport.buffered -= 5
+    assert (wired.wire.unsent(), wired.wire.taken()) == (len(PONG.json) - 5, 5)
+
+
+async def test_nothing_is_written_to_a_closing_connection(wired: Wired) -> None:
+    """A message to a connection that is closing is nothing, and counts as nothing taken."""
+    wired.transport.closing = True
+    wired.wire.send(PONG)
+
+    assert (wired.transport.written, wired.wire.taken()) == (b"", 0)
+
+
+async def test_the_end_is_said_once(wired: Wired) -> None:
+    """The first end writes its message and closes with its code; a second, and all that is sent after, do nothing."""
+    last = bye(1012, "restart", 1000)
+    wired.wire.end(last, 1012)
+    wired.wire.end(error("x", "y"), 4501)
+    wired.wire.send(PONG)
+
+    assert await wired.closed() == [1012]
+    assert wired.transport.written == last.json
+    assert wired.transport.limit == 0, "who drains must wait for the last byte"
+
+
+async def test_an_aborted_connection_is_said_nothing(wired: Wired) -> None:
+    """After an abort neither messages nor an end are written, and what was unsent is dropped."""
+    wired.wire.send(PONG)
+    wired.wire.abort()
+    wired.wire.send(PONG)
+    wired.wire.end(error("x", "y"), 4501)
+
+    assert wired.transport.aborted
+    assert await wired.closed() == []
+    assert wired.transport.written == PONG.json
+    assert wired.wire.unsent() == 0
