@@ -98,7 +98,7 @@ class Exporter:
         self.size = 0
         """How many nodes it listed when it last listed any."""
         self.silent_since: int | None = None
-        """Since when it lists no node, though it did."""
+        """Since when it lists no node, though it did, or counts them."""
         self.gone_since: int | None = None
         """Since when it says nothing at all."""
         self.calls_full_nodes_down = False
@@ -226,7 +226,7 @@ class Exporter:
         self.newest = newest or self.newest
         if self.nodes:
             self.size, self.silent_since = len(self.nodes), None
-        elif self.size and self.silent_since is None:
+        elif self.silent_since is None and (self.size or self.counted):
             self.silent_since = now_ms
         if self.alive:
             self.gone_since = None

@@ -146,8 +146,10 @@ class Listing:
             for value in readings.values()
         }
         found = totals(exporter.totals, status)
+        # Of an exporter that counts nodes and never listed one it is not known whether they run jobs.
+        is_blind = exporter.silent_since is not None and not exporter.size
         credible = exporter.alive and (
-            is_credible(found, on_nodes=True) or is_credible(found, on_nodes=jobs_on_nodes() > 0)
+            is_credible(found, on_nodes=True) or is_credible(found, on_nodes=is_blind or jobs_on_nodes() > 0)
         )
         if exporter.alive:
             self.counted = exporter.counted

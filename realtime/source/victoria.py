@@ -9,11 +9,13 @@ programs that tells when every sample was taken, and is the cheapest: 326 ms for
 for a query whose answer then takes seven times as long to read.
 """
 
+import asyncio
 import errno
 import math
 import re
+import zlib
 from base64 import b64encode
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Any, Final
 
 import aiohttp
@@ -62,6 +64,13 @@ _NETWORK: Final = {
     errno.ENETUNREACH: "no network path leads to the source",
     errno.ETIMEDOUT: "the source's host does not answer",
 }
+
+
+ANY_HEADER: Final = 32
+"""Tells zlib to take gzip's header or its own."""
+
+PIECE_BYTES: Final = 2**18
+"""Unpacked between two turns of the event loop: 1 ms."""
 
 
 class Victoria:
@@ -185,6 +194,8 @@ class Victoria:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
                 timeout=aiohttp.ClientTimeout(total=self._timeout_seconds),
+                # aiohttp unpacks all that a read of the socket brought at once: 5,000 nodes, 25 ms (measured).
+                auto_decompress=False,
             )
         url = self._base.joinpath(path).with_query(self._base.query)
         try:
@@ -195,19 +206,24 @@ class Victoria:
                     raise _refusal(answer.status, answer.content_type)
                 if answer.content_type != media:
                     raise SourceMalformed(f"the source answered with another format than {media}")
-                return await self._read(answer.content)
+                return await self._read(answer)
         # Connecting by a name that cannot be encoded is a UnicodeError.
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             raise self._failure(error) from None
 
-    async def _read(self, stream: aiohttp.StreamReader) -> bytes:
-        """The whole unpacked body, never holding more than the limit and one piece."""
+    async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
+        """The whole unpacked body, never holding more than the limit and one piece, in slices between which the loop has its turn."""
+        packed = answer.headers.get("Content-Encoding", "identity") != "identity"
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | ANY_HEADER) if packed else None
         pieces, size = [], 0
-        async for piece in stream.iter_any():
-            size += len(piece)
-            if size > self._max_bytes:
-                raise SourceMalformed(f"the source's answer is larger than {self._max_bytes:,} bytes")
-            pieces.append(piece)
+        async for raw in answer.content.iter_any():
+            async for piece in _unpacked(raw, unpacker):
+                size += len(piece)
+                if size > self._max_bytes:
+                    raise SourceMalformed(f"the source's answer is larger than {self._max_bytes:,} bytes")
+                pieces.append(piece)
+        if unpacker is not None and not unpacker.eof:
+            raise SourceMalformed("the source's answer is cut off or cannot be unpacked")
         return b"".join(pieces)
 
     def _failure(self, error: Exception) -> SourceError:
@@ -230,6 +246,20 @@ class Victoria:
                 return SourceMalformed("the source does not speak HTTP: check its URL")
             case _:
                 return SourceUnavailable("the source broke the connection")
+
+
+async def _unpacked(raw: bytes, unpacker: "zlib._Decompress | None") -> AsyncIterator[bytes]:
+    """The pieces of what a read of the socket brought."""
+    if unpacker is None:
+        yield raw
+        return
+    while raw:
+        try:
+            yield unpacker.decompress(raw, PIECE_BYTES)
+        except zlib.error:
+            raise SourceMalformed("the source's answer is cut off or cannot be unpacked") from None
+        raw = unpacker.unconsumed_tail
+        await asyncio.sleep(0)
 
 
 def _login(cluster: Cluster, url: URL) -> dict[str, str]:

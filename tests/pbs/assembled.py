@@ -86,7 +86,7 @@ def without(text: str, pattern: str) -> str:
     return re.sub(rf"(?m)^{pattern}.*\n", "", text)
 
 
-NODES = r"pbs_node_\w+\{"
+NODES = r"pbs_node_(?!count_)\w+\{"
 """Lines that the exporter empties before it runs pbsnodes."""
 
 LISTING = r"qstat_(jobs_by_status|jobs_in_queue|running_jobs_by_queue|running_jobs_by_user)\{"

@@ -39,7 +39,8 @@ def test_what_became_of_a_source_is_told() -> None:
 @given(st.integers(1, 4), st.lists(st.integers(0, 6), max_size=8))
 def test_the_ring_is_bounded_and_its_numbers_only_grow(most: int, batches: list[int]) -> None:
     """However many events come at once, the last are kept, in order, under numbers that say how many there were."""
-    events, names = Events(most), []
+    events = Events(most)
+    names: list[str] = []
     for batch in batches:
         fresh = [f"n{len(names) + index}" for index in range(batch)]
         names += fresh

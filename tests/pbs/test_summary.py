@@ -18,7 +18,11 @@ def gpu_node(state: str, total: int, used: int, **fields: Any) -> dict[str, Any]
 
 def test_both_counts_are_shown() -> None:
     """States as we understand them stand beside those that the exporter counted."""
-    nodes = [{"state": "busy", "stateInferred": True}, {"state": "down"}, {"state": "free"}]
+    nodes: list[dict[str, Any]] = [
+        {"state": "busy", "stateInferred": True},
+        {"state": "down"},
+        {"state": "free"},
+    ]
 
     counts = summarise(tally(nodes), {"down": 2, "free": 1}, {})["nodes"]
 

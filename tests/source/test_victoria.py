@@ -337,9 +337,9 @@ async def test_answers_travel_packed(
     packed: list[int] = []
     read = victoria._read
 
-    async def weigh(stream: aiohttp.StreamReader) -> bytes:
-        body = await read(stream)
-        packed.append(stream.total_compressed_bytes or 0)
+    async def weigh(answer: aiohttp.ClientResponse) -> bytes:
+        body = await read(answer)
+        packed.append(answer.content.total_raw_bytes)
         return body
 
     monkeypatch.setattr(victoria, "_read", weigh)
