@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -144,7 +144,9 @@ async def _live(site: Site, feeds: dict[str, Feed], one: Feed, make_source: Make
         hub = group.create_task(one.hub.run())
         found = await clusters_of(one, site.settings) if site.settings.looks_for_clusters else ()
         if not found:
-            await one.poller.run()
+            polling = group.create_task(one.poller.run())
+            found = await _clusters_later(one, site.settings)
+            polling.cancel()
         log.info("several clusters found", clusters=[cluster.name for cluster in found])
         del feeds[one.cluster.name]
         for cluster in found:
@@ -181,19 +183,33 @@ async def clusters_of(one: Feed, settings: Settings) -> tuple[Cluster, ...]:
         await asyncio.sleep(settings.poll_interval_seconds)
 
 
+async def _clusters_later(one: Feed, settings: Settings) -> tuple[Cluster, ...]:
+    """Wait for a second cluster to report to a feed's source: its exporter may have been down when we looked first, and must not be
+    mixed into the one that was there.
+    """
+    found: tuple[Cluster, ...] = ()
+    while not found:
+        await (
+            asyncio.sleep(settings.refetch_seconds) if settings.looks_for_clusters else asyncio.Event().wait()
+        )
+        with suppress(SourceError):  # the poller says what is wrong
+            found = split(one.cluster, await one.source.groups())
+    return found
+
+
 def split(cluster: Cluster, groups: list[dict[str, str]]) -> tuple[Cluster, ...]:
     """One cluster a `cluster` label, or `job` label where there is no other; none if that makes but one."""
     selectors = {
-        each["cluster"] or each["job"]: {"cluster": each["cluster"]}
+        (each["cluster"] or each["job"], not each["cluster"]): {"cluster": each["cluster"]}
         if each["cluster"]
         else {"cluster": "", "job": each["job"]}
         for each in groups
     }
     if len(selectors) < 2:
         return ()
-    names: dict[str, str] = {}
+    names: dict[str, tuple[str, bool]] = {}
     for label in sorted(selectors):
-        name = re.sub(r"[^A-Za-z0-9_.-]", "-", label).strip("-._")[:60] or "unlabelled"
+        name = re.sub(r"[^A-Za-z0-9_.-]", "-", label[0]).strip("-._")[:60] or "unlabelled"
         while name in names:
             name += "-"
         names[name] = label

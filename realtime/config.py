@@ -118,7 +118,7 @@ class Settings(Source, BaseSettings):
 
     find_clusters: bool = True
     """Where neither `clusters` nor a job name or labels are set: whether exporters under several `cluster` labels, or else several `job`
-    labels, are served as several clusters. They are looked for until the source first has some."""
+    labels, are served as several clusters. They are looked for at the start, and again every `refetch_seconds` while there is one."""
 
     # -- the door
 

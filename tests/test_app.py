@@ -31,6 +31,10 @@ def labels(*pairs: tuple[str, str]) -> list[dict[str, str]]:
         ([("x", "j"), ("y", "j")], [("x", {"cluster": "x"}), ("y", {"cluster": "y"})]),
         ([("", "j"), ("y", "j")], [("j", {"cluster": "", "job": "j"}), ("y", {"cluster": "y"})]),
         (
+            [("hopper", "x"), ("", "hopper")],
+            [("hopper", {"cluster": "hopper"}), ("hopper-", {"cluster": "", "job": "hopper"})],
+        ),
+        (
             [("", "a/b"), ("", "a:b")],
             [("a-b", {"cluster": "", "job": "a/b"}), ("a-b-", {"cluster": "", "job": "a:b"})],
         ),

@@ -246,6 +246,24 @@ async def test_two_exporters_under_their_own_labels_are_two_clusters(
     assert {row["runningJobs"] for row in rows} <= {0.0, None}
 
 
+async def test_a_cluster_that_comes_later_is_not_mixed_into_the_first(
+    own_victoria_metrics: VictoriaMetrics, capture: Callable[[str], str]
+) -> None:
+    """A second exporter that reports only after the start becomes a cluster of its own, and whoever read the one chooses anew."""
+    own_victoria_metrics.import_text(capture("at-1794166412"), job="pbs-a")
+    own_victoria_metrics.flush()
+    async with connected(prometheus_url=own_victoria_metrics.url, refetch_seconds=0.5) as (server, session):
+        async with WebSocketReader(session, server.url) as early:
+            await early.until(lambda client: client.state is not None)
+            own_victoria_metrics.import_text(SEED, job="pbs-b")
+            own_victoria_metrics.flush()
+            await early.until(lambda client: client.count("bye") == 1)
+        async with WebSocketReader(session, server.url, {"cluster": "pbs-b"}) as reader:
+            await reader.until(lambda client: bool(client.state and len(client.state["nodes"]) == 2))
+        async with WebSocketReader(session, server.url, {"cluster": "pbs-a"}) as reader:
+            await reader.until(lambda client: bool(client.state and len(client.state["nodes"]) == 46))
+
+
 @pytest.mark.parametrize(
     ("path", "fields"),
     [

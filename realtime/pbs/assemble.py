@@ -11,7 +11,6 @@ The assembler remembers readings between polls and builds anew only the nodes th
 change are the same objects as before, which the store relies on for speed and never for truth.
 """
 
-import math
 from collections.abc import Generator, Iterable
 from typing import Any, Final, NamedTuple
 
@@ -27,6 +26,9 @@ Entities = dict[str, dict[str, Any]]
 
 SLICE: Final = 500
 """Samples taken between two turns of the event loop: 1 ms."""
+
+MOST: Final = 2.0**53
+"""A larger number is no count and no memory, and JSON's readers could not hold it: it is not known."""
 
 FORGOTTEN_AFTER_MS: Final = 24 * 3_600_000
 """An exporter that said nothing for a day will not return: a restarted container comes back under another name."""
@@ -59,6 +61,11 @@ class Assembler:
     def partial(self) -> bool:
         """Whether something is shown as it last was, because the source has lost it."""
         return self._roster.held or bool(self._listing.held_since)
+
+    @property
+    def newest(self) -> int | None:
+        """The timestamp of the newest scrape of the exporter that is believed, epoch ms; None before the first."""
+        return (self._main.newest or None) if self._main else None
 
     def assemble(
         self, changed: Iterable[Sample], gone: Iterable[Sample], now_ms: int
@@ -103,7 +110,8 @@ class Assembler:
                 if name not in MEANINGS:
                     continue
                 exporter = self._exporter_of(sample)
-                if there and math.isfinite(sample.value):
+                # NaN and Inf fail this too.
+                if there and abs(sample.value) <= MOST:
                     exporter.take(sample, name)
                 else:
                     exporter.drop(sample, name)

@@ -99,11 +99,7 @@ def entity(
     and has jobs is `suspect`.
     """
     node: dict[str, Any] = {"id": name, "name": name} | resources(readings, memory_unit)
-    if (
-        capacity
-        and not node.get("totalCpus")
-        and any(node.get(field, 0) < capacity[field] for field in capacity)
-    ):
+    if capacity and not node.get("totalCpus"):
         node |= {**capacity, "capacityRemembered": True}
     words = state_words(dialect, readings, labels)
     classes = {CLASSES.get(word, "unknown") for word in words} or {"unknown"}

@@ -126,7 +126,7 @@ class Exposition:
         Only lines that did not stand there last time are looked into. A comment belongs to the line after it.
         """
         known = self._lines
-        lines: list[bytes] = []
+        lines: set[bytes] = set()
         new: list[bytes] = []
         start = 0
         while start < len(body):
@@ -134,7 +134,7 @@ class Exposition:
             if stop < 0:
                 return None
             part = body[start:stop].split(end)
-            lines += part
+            lines.update(part)
             new += [line for line in part if line not in known]
             start = stop + len(end)
             yield

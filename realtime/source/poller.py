@@ -26,6 +26,13 @@ from realtime.state.freshness import Freshness
 
 T = TypeVar("T")
 
+ENOUGH: Final = 3
+"""So many distances of scrapes are needed for a median that one outage cannot make."""
+
+LONGEST_INTERVAL_MS: Final = 300_000
+"""VictoriaMetrics forgets a sample after 5 minutes; who scrapes less often has no live data at all."""
+
+
 SET_ASIDE: Final = 20_000
 """New objects in one poll from which on they are set aside: a cluster of 500 nodes when it is first seen."""
 
@@ -108,7 +115,7 @@ class Poller:
         self._freshen(
             Freshness(
                 sampled_at=self._sampled_at,
-                interval_ms=round(median(self._intervals)) if self._intervals else None,
+                interval_ms=round(median(self._intervals)) if len(self._intervals) >= ENOUGH else None,
                 problem=str(error or ""),
                 code=error.code if error else "",
                 reachable=not isinstance(error, SourceUnavailable),
@@ -130,12 +137,14 @@ class Poller:
             topics = await in_slices(self._assembler.assemble(reading.changed, reading.gone, now_ms))
         if reading.newest is None or topics is None:
             raise SourceEmpty("the source holds no current PBS metrics: is pbs-exporter up, and scraped?")
-        if reading.newest != self._newest:
-            if self._newest is not None and reading.newest > self._newest:
-                self._intervals.append(reading.newest - self._newest)
-            self._newest = reading.newest
+        # The scrapes of the exporter that is believed: another one's, or a recording rule's, say nothing of its age.
+        scraped = self._assembler.newest or reading.newest
+        if scraped != self._newest:
+            if self._newest is not None and scraped > self._newest and not self._failures:
+                self._intervals.append(min(scraped - self._newest, LONGEST_INTERVAL_MS))
+            self._newest = scraped
             # A source whose clock is ahead of ours must not look young for as long as it is ahead.
-            self._sampled_at = min(reading.newest, now_ms)
+            self._sampled_at = min(scraped, now_ms)
             self._trend.add(self._sampled_at, topics["summary"])
         # Before the publication: nobody may be shown numbers without their age.
         self._say_how_fresh()

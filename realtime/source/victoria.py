@@ -23,7 +23,7 @@ import orjson
 from yarl import URL
 
 from realtime.config import Cluster
-from realtime.errors import ConfigError, SourceError, SourceMalformed, SourceUnavailable
+from realtime.errors import ConfigError, SourceError, SourceMalformed, SourcePartial, SourceUnavailable
 from realtime.source.history import matchers, query, selector
 from realtime.state.grid import Grid
 
@@ -146,7 +146,11 @@ class Victoria:
         metrics = " or ".join(
             selector(metric, prefix=self._prefix, labels=self._labels) for metric in (*SINGLETONS, *CROWDS)
         )
-        series, _ = await self._ask("api/v1/query", {"query": f"count by (cluster, job) ({metrics})"})
+        series, partial = await self._ask("api/v1/query", {"query": f"count by (cluster, job) ({metrics})"})
+        if partial:
+            raise SourcePartial(
+                "part of the source's storage is missing; which exporters report cannot be told"
+            )
         try:
             return [{label: one["metric"].get(label, "") for label in ("cluster", "job")} for one in series]
         except (AttributeError, KeyError, TypeError):

@@ -73,6 +73,8 @@ class Edition:
 
     def since(self, cursor: Cursor | None) -> Message | None:
         """What takes a reader from its cursor to now: one diff, a snapshot if there is none (or it is the smaller), or nothing."""
+        if not self._store.revision:
+            return None  # nothing is known yet, which is not the same as an empty cluster
         refusal = self._store.refusal(cursor, self.view)
         if refusal or cursor is None:
             return self.snapshot(refusal or "new")

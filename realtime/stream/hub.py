@@ -82,7 +82,11 @@ class Hub:
         subscriber = Subscriber(edition, outlet, known, max_unsent=self._max_unsent)
         self._audiences.setdefault(view, set()).add(subscriber)
         now = self._clock()
-        message = edition.since(cursor) if self.store.revision else None
+        if subscriber.lagging:
+            # A connection that asks again and again without reading is told when it has drained, or is cut off.
+            subscriber.await_drain(now)
+            return subscriber
+        message = edition.since(cursor)
         if message is not None:
             subscriber.tell(message, now)
         subscriber.beat(now, self.now_ms(), self.quality, self.data_age_ms)

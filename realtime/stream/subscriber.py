@@ -76,7 +76,11 @@ class Subscriber:
             self.revision = message.cursor.revision
         self.spoken_at = now
         if not self.waiting and self.outlet.unsent():
-            self.waiting, self.taken, self.stuck_since = True, self.outlet.taken(), now
+            self.await_drain(now)
+
+    def await_drain(self, now: float) -> None:
+        """Bytes wait to be sent: the sweeper looks after it from now on."""
+        self.waiting, self.taken, self.stuck_since = True, self.outlet.taken(), now
 
     def beat(self, now: float, at: int, quality: Quality, data_age_ms: int | None) -> None:
         """Send a heartbeat: still at this cursor, and the data is this old."""

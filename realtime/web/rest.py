@@ -11,6 +11,7 @@ from aiohttp import web
 
 from realtime.errors import RequestError
 from realtime.state.cursor import Cursor
+from realtime.state.freshness import Quality
 from realtime.state.view import matches
 from realtime.stream.hub import Hub
 from realtime.web import shapes
@@ -148,7 +149,10 @@ async def state(request: web.Request) -> web.Response:
     edition = hub.edition(view)
     tag = str(edition.cursor)
     headers = {**live_headers(hub), "ETag": f'"{tag}"'}
-    if has(request, tag):
+    if hub.quality is not Quality.LIVE:
+        # The body tells the quality, and the tag does not: a cache must not replay "live" in an outage, nor the outage after it.
+        headers["Cache-Control"] = "no-store"
+    elif has(request, tag):
         return web.Response(status=304, headers=headers)
     head: dict[str, Any] = {"cluster": hub.name, "cursor": tag, "quality": hub.quality.value}
     if hub.data_age_ms is not None:

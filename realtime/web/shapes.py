@@ -6,9 +6,13 @@ known: `jobs` of a node is as long as the truth and holds nulls, since no metric
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 Entity = Mapping[str, Any]
+
+MOST_JOBS: Final = 10_000
+"""Nulls in a node's `jobs`; more jobs than this on one node are an exporter's slip, which `jobCount` shows."""
+
 Entities = Mapping[str, Entity]
 
 
@@ -45,7 +49,7 @@ def node(entity: Entity) -> dict[str, Any]:
     for new, old in (("totalMemory", "totalMemoryGiB"), ("usedMemory", "usedMemoryGiB")):
         if old in entity:
             shape[new] = f"{entity[old]:g}GiB"
-    return shape | {"jobs": [None] * entity.get("jobCount", 0), "properties": []}
+    return shape | {"jobs": [None] * min(entity.get("jobCount", 0), MOST_JOBS), "properties": []}
 
 
 def queues(entities: Entities) -> list[dict[str, Any]]:

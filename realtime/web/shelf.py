@@ -8,6 +8,9 @@ from aiohttp import web
 MAX_BYTES: Final = 32 * 2**20
 """Twenty times all nodes of a cluster of 5,000. What is more than that are filters that nobody repeats."""
 
+OVERHEAD_BYTES: Final = 1_000
+"""Of the tuple, the strings and the headers behind one body."""
+
 Key = tuple[str, str]
 """Cluster, and path with query."""
 
@@ -35,12 +38,17 @@ class Shelf:
     def put(self, key: Key, prepared: Prepared) -> None:
         """Keep a body in place of the one before."""
         before = self._bodies.pop(key, None)
-        self.size -= len(before.body) if before else 0
-        if self.size + len(prepared.body) > MAX_BYTES:
+        self.size -= _weight(key, before) if before else 0
+        if self.size + _weight(key, prepared) > MAX_BYTES:
             self._bodies.clear()
             self.size = 0
         self._bodies[key] = prepared
-        self.size += len(prepared.body)
+        self.size += _weight(key, prepared)
+
+
+def _weight(key: Key, prepared: Prepared) -> int:
+    """Bytes that it costs to keep a body: its own, its path's, and the objects around them."""
+    return len(prepared.body) + len(key[1]) + OVERHEAD_BYTES
 
 
 SHELF: Final = web.AppKey("shelf", Shelf)

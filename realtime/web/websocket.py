@@ -102,6 +102,9 @@ class Conversation:
 
     def say(self, message: Message) -> None:
         """Send something that belongs to no view."""
+        if self._wire.unsent() > self._site.settings.max_unsent_kib * 1024:
+            # It asks, and does not read the answers.
+            self._wire.abort()
         self._wire.send(message)
 
     def open(self, request: web.Request) -> None:
@@ -163,6 +166,10 @@ class Conversation:
         hub = self._site.hub(_text(command, "cluster"))
         view = make_view(_texts(command, "topics"), _texts(command, "nodes"), self._site.settings)
         cursor = cursor_of(_text(command, "since"))
+        if self._wire.unsent() > self._site.settings.max_unsent_kib * 1024:
+            # It asks for more and does not read what it got.
+            self._wire.abort()
+            return
         before = self._subscribers.pop(hub, None)
         if before is not None:
             hub.unsubscribe(before)

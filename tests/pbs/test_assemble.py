@@ -101,6 +101,15 @@ def test_what_is_not_known_is_absent_never_zero() -> None:
     assert topics["queues"] == topics["users"] == {}
 
 
+def test_an_absurd_number_is_not_known() -> None:
+    """A value that no count can have makes a field that is not there, and not an entity that cannot be sent."""
+    nodes = read(
+        'pbs_node_state{node="a"} 1\npbs_node_jobs{node="a"} 1e20\npbs_node_cpus_total{node="a"} -1e300\n'
+    )["nodes"]
+
+    assert nodes["a"] == {"id": "a", "name": "a", "state": "free", "stateDetail": "idle"}
+
+
 def test_nothing_about_pbs_is_nothing_at_all() -> None:
     """Samples of something else are no empty cluster."""
     steps = Assembler().assemble(finish(Exposition().read(b"go_goroutines 7\n", 1)).changed, [], 0)
@@ -475,6 +484,16 @@ def test_an_exporter_that_is_no_longer_scraped_is_not_believed() -> None:
 
     assert topics["source"]["b:1"]["main"] is True
     assert topics["queues"]["long"]["runningJobs"] == 4
+
+
+def test_an_exporter_that_is_down_is_not_believed_for_being_ahead() -> None:
+    """When the believed exporter, whose clock is an hour ahead, goes down, the other is believed after the grace."""
+    cluster = Cluster()
+    mine, other = labelled(HEALTHY, instance="a:1"), labelled(HEALTHY, instance="b:1")
+    cluster.read(stamped(mine, cluster.now_ms + 3_600_000) + stamped(other, cluster.now_ms), cluster.now_ms)
+    assert "main" not in cluster.scrape(other)["source"]["b:1"]
+
+    assert cluster.scrape(other, after_ms=GRACE_MS)["source"]["b:1"]["main"] is True
 
 
 def test_exporters_that_never_return_are_forgotten() -> None:

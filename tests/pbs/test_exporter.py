@@ -63,11 +63,9 @@ def test_a_scrape_that_agrees_begins_the_count_anew() -> None:
     heard = Heard()
     heard.hear(BY_EXPORTER)
     for _ in range(5):
-        heard.hear(BY_SEED)
-        heard.hear(BY_SEED)
-        heard.hear(BY_EXPORTER)
-
-    assert heard.dialect == ("exporter", "code")
+        for text in (BY_SEED, BY_SEED, BY_EXPORTER):
+            heard.hear(text)
+            assert heard.dialect == ("exporter", "code")
 
 
 def test_repeated_looks_at_one_scrape_prove_nothing_more() -> None:
@@ -309,6 +307,29 @@ def test_of_two_series_for_one_reading_the_newer_counts() -> None:
         finish(exporter.settle(1))
 
     assert exporter.nodes["a"] == {"pbs_node_jobs": 5}
+
+
+def test_of_two_series_for_one_labelled_state_the_end_of_the_older_is_no_end() -> None:
+    """When a relabelled target's old series ends, the state that the new one tells is still told."""
+    heard = Heard()
+    old = 'pbs_node_state{node="a",state="free",rack="1"} 1\n'
+    new = old.replace('rack="1"', 'rack="2"')
+    for text in (old, old + new, new):
+        heard.hear(text)
+
+    assert set(heard.exporter.nodes["a"].states) == {"free"}
+
+
+def test_the_mark_is_forgotten_with_the_dialect() -> None:
+    """An exporter that is replaced by a fork is no longer doubted."""
+    heard = Heard()
+    heard.hear(node_text("a", 4, **FULL))
+    assert heard.exporter.calls_full_nodes_down
+
+    for _ in range(CONTRARY_SCRAPES):
+        heard.hear(BY_FORK)
+
+    assert (heard.dialect[0], heard.exporter.calls_full_nodes_down) == ("fork", False)
 
 
 def test_silence_and_absence_are_dated() -> None:

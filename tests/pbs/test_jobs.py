@@ -218,6 +218,16 @@ def test_what_was_never_known_is_absent(fault: str, nodes: str) -> None:
     assert len(topics["nodes"]) == (46 if nodes else 0)
 
 
+def test_against_an_empty_list_a_queue_line_counts() -> None:
+    """Where no job is listed, and no node runs one, the waiting jobs that `qstat -q` counts are shown and not taken for a limit."""
+    queues = read(
+        node_text("a", 1, **IDLE) + "qstat_total_r_jobs 0\nqstat_total_all_jobs 0\n"
+        'qstat_que_by_queue{queue="q"} 4\nqstat_jobs_in_queue{queue="q"} 0\nqstat_running_jobs_by_queue{queue="q"} 0\n'
+    )["queues"]
+
+    assert queues["q"] == {"name": "q", "runningJobs": 0, "queuedJobs": 4, "totalJobs": 4}
+
+
 def test_a_source_of_jobs_alone_is_believed() -> None:
     """An exporter that neither lists nor counts nodes may well say that no job runs."""
     assert read("qstat_total_r_jobs 0\n")["summary"]["jobs"] == {"running": 0}

@@ -411,3 +411,47 @@ def test_quiet_polls_build_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     inferred.scrape(text + BUG, after_ms=SCRAPE_MS)
 
     assert built == []
+
+
+def test_what_another_exporter_says_of_a_node_is_not_mended_with_the_firsts() -> None:
+    """A node that another exporter takes up, which tells less of it, is shown as that one tells it."""
+    cluster = Cluster()
+    cluster.scrape(by("a", A) + by("b", B))
+
+    moved = cluster.scrape(by("a", missing("a1", A)) + by("b", B + node_text("a1", 3, jobs=2)))["nodes"]["a1"]
+
+    assert moved == {
+        "id": "a1",
+        "name": "a1",
+        "jobCount": 2,
+        "state": "offline",
+        "stateDetail": "draining",
+    } | {
+        "totalCpus": 112,
+        "totalGpus": 8,
+        "capacityRemembered": True,
+        "stateSince": cluster.now_ms,
+    }
+
+
+def test_the_grace_of_a_reading_begins_anew() -> None:
+    """A node that loses readings again, long after they were back, keeps them for another grace."""
+    cluster = Cluster()
+    whole = node_text("a", 1, **HALF)
+    torn = without(whole, r"pbs_node_jobs\{")
+    cluster.scrape(whole, torn, whole)
+
+    assert cluster.scrape(torn, after_ms=2 * GRACE_MS)["nodes"]["a"]["jobCount"] == 1
+
+
+def test_nobodys_nodes_stay_while_nobody_lists_any() -> None:
+    """Nodes whose exporter was forgotten are not removed while the others' pbsnodes fails."""
+    cluster = Cluster()
+    cluster.scrape(by("a", A) + by("b", B))
+    ill = by("b", "pbs_node_count_free 4\n")
+    cluster.scrape(ill)
+
+    topics = cluster.scrape(ill, ill, after_ms=25 * 3_600_000)
+
+    assert set(topics["source"]) == {"pbs|b"}
+    assert len(topics["nodes"]) == 8

@@ -120,6 +120,16 @@ def test_a_scrape_without_changes_makes_every_sample_younger() -> None:
     assert {sample.at for sample in first.changed} == {STAMP + 15_000}
 
 
+def test_a_line_twice_does_not_hide_that_another_is_gone() -> None:
+    """A series that left is reported also where another stands twice."""
+    exposition = Exposition()
+    read(f"a 1 {STAMP}\nb 2 {STAMP}\n", exposition)
+
+    reading = read(f"a 1 {STAMP + 1}\na 1 {STAMP + 1}\n", exposition)
+
+    assert [sample.name for sample in reading.gone] == ["b"]
+
+
 def test_numbers_that_end_every_line_are_not_mistaken_for_a_timestamp() -> None:
     """A body without timestamps whose values are all the same is a body without timestamps."""
     reading = read("a 5\nb 5\n", at=7)

@@ -192,6 +192,28 @@ async def test_the_scrape_interval_is_learned(polled: Polled) -> None:
     assert polled.freshness.interval_ms == 15_000
 
 
+async def test_one_outage_is_no_interval(polled: Polled) -> None:
+    """Until three distances of scrapes are known nothing is learned, so that a gap after the first is not taken for the rule."""
+    await polled.scrape(3)
+    polled.clock.seconds += 7_200
+    await polled.scrape(3)
+
+    assert polled.freshness.interval_ms is None
+
+
+async def test_the_age_is_that_of_the_exporter_and_of_nothing_else(polled: Polled) -> None:
+    """A recording rule that goes on ticking does not make an exporter's old samples young."""
+    await polled.scrape(3)
+    at = polled.clock.now_ms()
+    polled.clock.seconds += 60
+    rule = f"pbs_rule:total 1 {polled.clock.now_ms()}\n".encode()
+    assert isinstance(polled.source.body, bytes)
+    polled.source.newest, polled.source.body = polled.clock.now_ms(), polled.source.body + rule
+    await polled.poller.poll()
+
+    assert polled.freshness.sampled_at == at
+
+
 async def test_a_clock_that_is_ahead_does_not_make_old_data_young(polled: Polled) -> None:
     """Samples from the future count from when they were first seen."""
     at = polled.clock.now_ms() + 3_600_000

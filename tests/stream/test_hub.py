@@ -157,6 +157,39 @@ async def test_freshness_alone_is_never_a_diff(hub: Hub) -> None:
     assert hub.store.revision == 1
 
 
+async def test_who_asks_again_without_reading_is_told_nothing_more(
+    make_hub: Callable[..., Hub], clock: FakeClock
+) -> None:
+    """A connection that subscribes over and over and never reads costs no more bytes, and is cut off in time."""
+    hub = make_hub(max_unsent_kib=1, slow_reader_timeout_seconds=30)
+    hub.publish({"nodes": {"a": {"ballast": "y" * 5000}}}, 1)
+    outlet = FakeOutlet(room=0)
+    hub.subscribe(View(), None, outlet)
+    written = outlet.written
+    subscriber = hub.subscribe(View(), None, outlet)
+    for _ in range(50):
+        hub.unsubscribe(subscriber)
+        subscriber = hub.subscribe(View(), None, outlet)
+    clock.seconds += 31
+    await hub.sweep()
+
+    assert outlet.written == written
+    assert outlet.aborted
+
+
+async def test_who_drains_before_anything_is_known_is_shown_no_empty_cluster(
+    hub: Hub, clock: FakeClock
+) -> None:
+    """A reader whose first bytes waited gets no snapshot before the first publication."""
+    outlet = FakeOutlet(room=0)
+    hub.subscribe(View(), None, outlet)
+    outlet.room = float("inf")
+
+    await hub.sweep()
+
+    assert "snapshot" not in outlet.types()
+
+
 async def test_who_left_hears_nothing(hub: Hub) -> None:
     """After unsubscribing, once or twice, nothing is written."""
     outlet = FakeOutlet()

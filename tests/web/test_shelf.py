@@ -7,12 +7,22 @@ def body(size: int, tag: str = "k3f9-1") -> Prepared:
 
 def test_a_body_replaces_the_one_before() -> None:
     """Under one key only the newest body is kept, and only its bytes count."""
-    shelf = Shelf()
+    shelf, other = Shelf(), Shelf()
     shelf.put(("h", "/a"), body(10))
     shelf.put(("h", "/a"), body(3, "k3f9-2"))
+    other.put(("h", "/a"), body(3))
 
     assert shelf.get(("h", "/a")) == body(3, "k3f9-2")
-    assert shelf.size == 3
+    assert shelf.size == other.size
+
+
+def test_long_paths_count_too() -> None:
+    """Tiny bodies of long queries are bounded like large ones."""
+    shelf = Shelf()
+    for number in range(2 * MAX_BYTES // 9_000):
+        shelf.put(("h", f"/a?{number:08000}"), body(2))
+
+    assert shelf.size <= MAX_BYTES
 
 
 def test_bodies_of_two_clusters_are_two() -> None:
