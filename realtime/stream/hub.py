@@ -72,19 +72,26 @@ class Hub:
         """Note how old the data is. Never a diff: ages travel in heartbeats."""
         self.freshness = freshness
 
-    def subscribe(self, view: View, cursor: Cursor | None, outlet: Outlet) -> Subscriber:
+    def subscribe(
+        self, view: View, cursor: Cursor | None, outlet: Outlet, *, instead: Subscriber | None = None
+    ) -> Subscriber:
         """Begin to listen: the outlet is at once told what it has missed, then a heartbeat, then every change.
 
-        Before anything is known that is the heartbeat alone; the first publication then comes as a snapshot.
+        Before anything is known that is the heartbeat alone; the first publication then comes as a snapshot. `instead` is the subscriber of
+        the same outlet that this one replaces.
         """
         edition = self.edition(view)
         known = None if self.store.refusal(cursor, view) else cursor
         subscriber = Subscriber(edition, outlet, known, max_unsent=self._max_unsent)
         self._audiences.setdefault(view, set()).add(subscriber)
         now = self._clock()
+        if instead is not None:
+            self.unsubscribe(instead)
+            subscriber.take_over(instead)
         if subscriber.lagging:
             # A connection that asks again and again without reading is told when it has drained, or is cut off.
-            subscriber.await_drain(now)
+            if not subscriber.waiting:
+                subscriber.await_drain(now)
             return subscriber
         message = edition.since(cursor)
         if message is not None:

@@ -82,6 +82,10 @@ class Subscriber:
         """Bytes wait to be sent: the sweeper looks after it from now on."""
         self.waiting, self.taken, self.stuck_since = True, self.outlet.taken(), now
 
+    def take_over(self, other: "Subscriber") -> None:
+        """Wait for the same bytes as the subscriber that this one replaces: asking anew does not make a stalled connection young."""
+        self.waiting, self.taken, self.stuck_since = other.waiting, other.taken, other.stuck_since
+
     def beat(self, now: float, at: int, quality: Quality, data_age_ms: int | None) -> None:
         """Send a heartbeat: still at this cursor, and the data is this old."""
         self.tell(self.edition.heartbeat(self.revision, at, quality, data_age_ms), now)

@@ -99,13 +99,16 @@ class Conversation:
         self._wire = wire
         self._subscribers: dict[Hub, Subscriber] = {}
         self._misunderstood = 0
+        self._owed = 0
+        """Bytes of answers that were sent while too much waited already."""
 
     def say(self, message: Message) -> None:
         """Send something that belongs to no view."""
-        if self._wire.unsent() > self._site.settings.max_unsent_kib * 1024:
-            # It asks, and does not read the answers.
-            self._wire.abort()
-        self._wire.send(message)
+        most = self._site.settings.max_unsent_kib * 1024
+        self._owed = self._owed + len(message.frame) if self._wire.unsent() > most else 0
+        # Behind a large snapshot answers wait their turn; who asks on and on without reading gets no more of them.
+        if self._owed <= most:
+            self._wire.send(message)
 
     def open(self, request: web.Request) -> None:
         """Subscribe to what the query asks for. If that cannot be served: an error, then 4501."""
@@ -166,14 +169,8 @@ class Conversation:
         hub = self._site.hub(_text(command, "cluster"))
         view = make_view(_texts(command, "topics"), _texts(command, "nodes"), self._site.settings)
         cursor = cursor_of(_text(command, "since"))
-        if self._wire.unsent() > self._site.settings.max_unsent_kib * 1024:
-            # It asks for more and does not read what it got.
-            self._wire.abort()
-            return
         before = self._subscribers.pop(hub, None)
-        if before is not None:
-            hub.unsubscribe(before)
-        self._subscribers[hub] = hub.subscribe(view, cursor, self._wire)
+        self._subscribers[hub] = hub.subscribe(view, cursor, self._wire, instead=before)
 
 
 def _text(command: dict[str, Any], name: str) -> str | None:

@@ -1,14 +1,12 @@
 """Reads text through the real parser into the assembler, as the poller does."""
 
 import re
-from collections.abc import Generator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from realtime.pbs.assemble import Assembler, Policy
 from realtime.source.exposition import Exposition
-
-T = TypeVar("T")
+from tests.steps import finish
 
 Topics = dict[str, dict[str, dict[str, Any]]]
 
@@ -17,15 +15,6 @@ METRICS = Path(__file__).parent.parent / "data" / "metrics"
 START = 1_795_366_406_000
 SCRAPE_MS = 15_000
 GRACE_MS = 150_000
-
-
-def finish(steps: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            value: T = done.value
-            return value
 
 
 class Cluster:

@@ -22,13 +22,13 @@ from tests.pbs.assembled import (
     Topics,
     capture,
     faults,
-    finish,
     labelled,
     node_text,
     read,
     stamped,
     without,
 )
+from tests.steps import finish
 
 PBS = Path(__file__).parent.parent / "data" / "pbs"
 

@@ -7,7 +7,8 @@ import pytest
 from realtime.pbs.exporter import CONTRARY_SCRAPES, Exporter
 from realtime.pbs.names import MEANINGS
 from realtime.source.exposition import Exposition
-from tests.pbs.assembled import FULL, HALF, IDLE, capture, finish, node_text, stamped
+from tests.pbs.assembled import FULL, HALF, IDLE, capture, node_text, stamped
+from tests.steps import finish
 
 SCRAPE_MS = 15_000
 

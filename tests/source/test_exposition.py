@@ -1,6 +1,5 @@
 import contextlib
 import math
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,9 @@ from hypothesis import given, strategies as st
 
 from realtime.errors import SourceMalformed
 from realtime.source.exposition import SLICE_LINES, SLICE_NEW, Exposition, Reading, Sample
+from tests.steps import finish
 
 CAPTURES = sorted((Path(__file__).parent.parent / "data" / "metrics").rglob("*.txt"))
-
-
-def finish(steps: Generator[None, None, Reading]) -> Reading:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            reading: Reading = done.value
-            return reading
 
 
 def read(text: str | bytes, exposition: Exposition | None = None, at: int = 5) -> Reading:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import socket as sockets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -27,6 +27,7 @@ from realtime.stream.hub import Hub
 from realtime.stream.subscriber import Outlet, Subscriber
 from realtime.web.routes import application
 from realtime.web.site import Site
+from tests.steps import finish
 
 T = TypeVar("T")
 
@@ -72,20 +73,10 @@ def small_state() -> dict[str, dict[str, dict[str, Any]]]:
 def real_state() -> dict[str, dict[str, dict[str, Any]]]:
     """What a real exporter said three minutes before the old backend's answers in data/reference were recorded."""
     text = (DATA / "metrics" / "at-1795366406.txt").read_bytes()
-    reading = _end(Exposition().read(text, 1_795_366_406_000))
-    state = _end(Assembler().assemble(reading.changed, reading.gone, 1_795_366_406_000))
+    reading = finish(Exposition().read(text, 1_795_366_406_000))
+    state = finish(Assembler().assemble(reading.changed, reading.gone, 1_795_366_406_000))
     assert state is not None
     return state
-
-
-def _end(work: Generator[None, None, T]) -> T:
-    """Run a generator to its value."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            value: T = end.value
-            return value
 
 
 async def until(condition: Callable[[], Any]) -> None:

@@ -563,3 +563,16 @@ async def test_commands_after_the_close_are_nothing(server: Served) -> None:
             await talk_on()
     await until(lambda: not server.site.closing and not server.site.sockets)
     assert server.listeners() == []
+
+
+async def test_a_command_behind_a_large_snapshot_is_answered(server: Served) -> None:
+    """A reader that asks while megabytes are still on their way to it is no stalled one: it gets them, and its answers."""
+    nodes = {f"n{number}": {"name": f"n{number}", "ballast": "x" * 2_000} for number in range(4_000)}
+    server.publish({"nodes": nodes})
+    async with server.socket("?topics=nodes") as socket:
+        await socket.say(type="ping")
+        await socket.say(type="subscribe", topics=["queues"])
+        heard = await socket.take("hello", "snapshot", "pong", "snapshot")
+
+    assert len(heard[1]["state"]["nodes"]) == 4_000
+    assert list(heard[3]["state"]) == ["queues"]
