@@ -1,12 +1,14 @@
 """What several tests start: real sources, failing ones, and what a real exporter said."""
 
+import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from tests.faulty import FaultyUpstream, faulty
 from tests.upstream import Exporter, Prometheus, VictoriaMetrics, running
@@ -14,6 +16,16 @@ from tests.upstream import Exporter, Prometheus, VictoriaMetrics, running
 CAPTURES = Path(__file__).parent / "data" / "metrics"
 
 _job_numbers = itertools.count(1)
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The stories of conformance are told on both event loops, all else on Python's own."""
+    names = LOOPS if item.path.name == "test_conformance.py" else ("asyncio",)
+    return {name: LOOPS[name] for name in names}
 
 
 @pytest.fixture(scope="session")

@@ -34,9 +34,10 @@ class FakeOutlet:
         self.ended: int | None = None
         self.aborted = False
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> int:
         self.messages.append(message)
         self.written += len(message.frame)
+        return self.unsent()
 
     def unsent(self) -> int:
         return int(max(0, self.written - self.room))

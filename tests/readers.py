@@ -7,16 +7,22 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import aiohttp
 import orjson
 
+from tests import told
 from tests.client import ClientModel
 
 
 class Reader(ABC):
     """Reads one view of one server until it is stopped."""
+
+    channel = "websocket"
+    """Where in the AsyncAPI document its messages are."""
+    entities: Literal["real", "invented", "unchecked"] = "real"
+    """Whether what it hears is held to the documents; a test may have made the entities up, and a measurement has no time."""
 
     def __init__(
         self, session: aiohttp.ClientSession, url: str, view: Mapping[str, str] | None = None
@@ -51,8 +57,13 @@ class Reader(ABC):
         return self.view | ({"since": self.client.cursor} if self.client.cursor else {})
 
     def hear(self, message: dict[str, Any]) -> None:
+        self.check(message)
         self.client.hear(message)
         self._heard.set()
+
+    def check(self, message: dict[str, Any]) -> None:
+        if self.entities != "unchecked":
+            told.frame(message, channel=self.channel, real=self.entities == "real")
 
     async def until(self, condition: Callable[[ClientModel], bool], seconds: float = 10) -> None:
         """Wait until what was heard fulfils the condition; fail loudly if the connection failed first."""
@@ -86,14 +97,27 @@ def canonical(value: Any) -> bytes:
 
 
 class WebSocketReader(Reader):
+    compress = 0
+
     async def _read(self) -> None:
-        async with self.session.ws_connect(f"{self.url}/api/ws", params=self.query, max_msg_size=0) as socket:
+        async with self.session.ws_connect(
+            f"{self.url}/api/ws", params=self.query, max_msg_size=0, compress=self.compress
+        ) as socket:
+            assert socket.compress == self.compress
             async for frame in socket:
                 self.hear(orjson.loads(frame.data))
 
 
+class CompressedReader(WebSocketReader):
+    """Offers permessage-deflate."""
+
+    compress = 15
+
+
 class EventReader(Reader):
     """Server-sent events; returns as a browser's EventSource does, with `Last-Event-ID`."""
+
+    channel = "events"
 
     async def _read(self) -> None:
         headers = {"Last-Event-ID": self.client.cursor} if self.client.cursor else {}
@@ -132,6 +156,10 @@ class LongPollReader(Reader):
 class RestReader(Reader):
     """Asks for the state again and again, and takes a 304 for an answer."""
 
+    def check(self, message: dict[str, Any]) -> None:
+        body = {name: value for name, value in message.items() if name != "type"}
+        told.check("openapi", {"$ref": "#/components/schemas/ViewState"}, body, real=self.entities == "real")
+
     async def _read(self) -> None:
         tag = ""
         while True:
@@ -141,9 +169,14 @@ class RestReader(Reader):
                 assert response.status in (200, 304)
                 tag = response.headers["ETag"]
                 if response.status == 200:
-                    body = await response.json()
-                    self.hear({"type": "snapshot", **body})
+                    self.hear({"type": "snapshot", **await response.json()})
             await asyncio.sleep(0.01)
 
 
-TRANSPORTS: tuple[type[Reader], ...] = (WebSocketReader, EventReader, LongPollReader, RestReader)
+TRANSPORTS: tuple[type[Reader], ...] = (
+    WebSocketReader,
+    CompressedReader,
+    EventReader,
+    LongPollReader,
+    RestReader,
+)

@@ -13,15 +13,16 @@ import asyncio
 import errno
 import math
 import re
-import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Any, Final
 
 import aiohttp
 import orjson
+import structlog
 from yarl import URL
 
+from realtime import deflate
 from realtime.config import Cluster
 from realtime.errors import ConfigError, SourceError, SourceMalformed, SourcePartial, SourceUnavailable
 from realtime.source.history import matchers, query, selector
@@ -65,12 +66,10 @@ _NETWORK: Final = {
     errno.ETIMEDOUT: "the source's host does not answer",
 }
 
-
-ANY_HEADER: Final = 32
-"""Tells zlib to take gzip's header or its own."""
-
 PIECE_BYTES: Final = 2**18
 """Unpacked between two turns of the event loop: 1 ms."""
+
+log = structlog.get_logger()
 
 
 class Victoria:
@@ -201,6 +200,7 @@ class Victoria:
                 # aiohttp unpacks all that a read of the socket brought at once: 5,000 nodes, 25 ms (measured).
                 auto_decompress=False,
             )
+        log.debug("asking", path=path, params=params)
         url = self._base.joinpath(path).with_query(self._base.query)
         try:
             async with self._session.get(
@@ -218,7 +218,7 @@ class Victoria:
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         """The whole unpacked body, never holding more than the limit and one piece, in slices between which the loop has its turn."""
         packed = answer.headers.get("Content-Encoding", "identity") != "identity"
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | ANY_HEADER) if packed else None
+        unpacker = deflate.unpacker() if packed else None
         pieces, size = [], 0
         async for raw in answer.content.iter_any():
             async for piece in _unpacked(raw, unpacker):
@@ -252,7 +252,7 @@ class Victoria:
                 return SourceUnavailable("the source broke the connection")
 
 
-async def _unpacked(raw: bytes, unpacker: "zlib._Decompress | None") -> AsyncIterator[bytes]:
+async def _unpacked(raw: bytes, unpacker: Any) -> AsyncIterator[bytes]:
     """The pieces of what a read of the socket brought."""
     if unpacker is None:
         yield raw
@@ -260,7 +260,7 @@ async def _unpacked(raw: bytes, unpacker: "zlib._Decompress | None") -> AsyncIte
     while raw:
         try:
             yield unpacker.decompress(raw, PIECE_BYTES)
-        except zlib.error:
+        except deflate.CORRUPT:
             raise SourceMalformed("the source's answer is cut off or cannot be unpacked") from None
         raw = unpacker.unconsumed_tail
         await asyncio.sleep(0)

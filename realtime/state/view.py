@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
 from typing import Self
@@ -20,6 +20,12 @@ class View:
     topics: tuple[str, ...] = TOPICS
     nodes: tuple[str, ...] = ()
     """Globs as of a shell (`*`, `?`, `[…]`), of which one must match the node's whole name; none: every node."""
+    _pattern: re.Pattern[str] | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        # Kept here, since a publication asks thousands of views, more than any cache of patterns would hold.
+        if self.nodes:
+            object.__setattr__(self, "_pattern", _pattern(self.nodes))
 
     @classmethod
     def of(
@@ -55,7 +61,7 @@ class View:
 
     def shows(self, topic: str, key: str) -> bool:
         """Whether an entity of one of this view's topics is part of it."""
-        return topic != "nodes" or not self.nodes or matches(self.nodes, key)
+        return topic != "nodes" or self._pattern is None or self._pattern.match(key) is not None
 
 
 def matches(globs: Collection[str], name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from realtime.counts import Telling
 from realtime.state.cursor import Cursor
 from realtime.state.freshness import Quality
 from realtime.state.store import Store
@@ -16,15 +17,16 @@ MAX_DIFFS: Final = 64
 class Edition:
     """What one view shows now, ready to send."""
 
-    def __init__(self, cluster: str, store: Store, view: View) -> None:
+    def __init__(self, cluster: str, store: Store, view: View, counts: Telling | None = None) -> None:
         self.view = view
+        self.counts = counts or Telling()
         self._cluster = cluster
         self._store = store
         self._revision = store.changed_at(view.topics)
         self._seen = store.revision
         self._snapshots: dict[str, Message] = {}
         self._state: bytes | None = None
-        self._diffs: dict[int, Message] = {}
+        self._diffs: dict[int | None, Message] = {}
         self._heartbeats: dict[int | None, tuple[tuple[int, str, int | None], Message]] = {}
 
     @property
@@ -47,6 +49,7 @@ class Edition:
         self._revision = store.revision
         self._snapshots, self._state, self._diffs = {}, None, {}
         if patch is not None:
+            self.counts.encoded["diff"] += 1
             self._diffs[before] = messages.diff(self._cluster, cursor, self.cursor, store.at, patch)
 
     @property
@@ -65,8 +68,10 @@ class Edition:
     def snapshot(self, reason: str) -> Message:
         """The whole state, as a message."""
         state = self.state
+        self.counts.snapshots[reason] += 1
         message = self._snapshots.get(reason)
         if message is None:
+            self.counts.encoded["snapshot"] += 1
             message = messages.snapshot(self._cluster, self.cursor, self._store.at, reason, state)
             self._snapshots[reason] = message
         return message
@@ -78,25 +83,45 @@ class Edition:
         refusal = self._store.refusal(cursor, self.view)
         if refusal or cursor is None:
             return self.snapshot(refusal or "new")
-        if cursor.revision >= self.revision:
+        return self.after(cursor.revision)
+
+    def after(self, revision: int | None) -> Message | None:
+        """As `since`, for a reader who was told `revision` of this epoch, or nothing yet: the way of every delivery."""
+        if self._seen != self._store.revision:
+            self._follow()
+        return self._diffs.get(revision) or self._made(revision)
+
+    def _made(self, revision: int | None) -> Message | None:
+        if revision is None:
+            return self.since(None)
+        if revision >= self._revision:
             return None
-        message = self._diffs.get(cursor.revision)
-        if message is None:
-            patch = self._store.changes_since(cursor.revision, self.view)
-            if patch is None:
-                return None
-            if len(patch) > len(self.state):
-                return self.snapshot("horizon")
-            message = messages.diff(self._cluster, cursor, self.cursor, self._store.at, patch)
-            if len(self._diffs) < MAX_DIFFS:
-                self._diffs[cursor.revision] = message
+        cursor = Cursor(self._store.epoch, revision)
+        if refusal := self._store.refusal(cursor, self.view):
+            return self.snapshot(refusal)
+        patch = self._store.changes_since(revision, self.view)
+        if patch is None:
+            return None
+        if len(patch) > len(self.state):
+            return self.snapshot("horizon")
+        self.counts.encoded["diff"] += 1
+        message = messages.diff(self._cluster, cursor, self.cursor, self._store.at, patch)
+        if len(self._diffs) < MAX_DIFFS:
+            self._diffs[revision] = message
         return message
+
+    @property
+    def size(self) -> int:
+        """Bytes of JSON that it holds prepared; what was framed, about as much again."""
+        kept = (*self._snapshots.values(), *self._diffs.values())
+        return len(self._state or b"") + sum(len(message.json) for message in kept)
 
     def heartbeat(self, revision: int | None, at: int, quality: Quality, data_age_ms: int | None) -> Message:
         """The heartbeat for readers at `revision`; those that are due in one sweep share its bytes."""
         known = self._heartbeats.get(revision)
         now = (at, quality.value, data_age_ms)
         if known is None or known[0] != now:
+            self.counts.encoded["heartbeat"] += 1
             cursor = None if revision is None else Cursor(self._store.epoch, revision)
             self._heartbeats = {key: value for key, value in self._heartbeats.items() if value[0] == now}
             known = self._heartbeats[revision] = (

@@ -18,8 +18,8 @@ from realtime.stream.messages import Message
 class Outlet(Protocol):
     """A connection, as seen from here: bytes go out, or wait, or it is gone. Nothing in it blocks."""
 
-    def send(self, message: Message) -> None:
-        """Hand over a message. To a connection that is closing it is nothing."""
+    def send(self, message: Message) -> int:
+        """Hand over a message, and return what is unsent then. To a connection that is closing it is nothing."""
 
     def unsent(self) -> int:
         """Bytes handed over that the kernel has not taken."""
@@ -40,6 +40,7 @@ class Subscriber:
     __slots__ = (
         "_max_unsent",
         "edition",
+        "left",
         "outlet",
         "quality",
         "revision",
@@ -58,8 +59,10 @@ class Subscriber:
         """What the reader was last told of the data's quality."""
         self.spoken_at = 0.0
         """When anything was last sent, by the hub's clock."""
+        self.left = False
+        """Whether it has unsubscribed: a fan-out or a sweep under way may still come across it."""
         self.waiting = False
-        """Whether bytes waited to be sent when last looked at: only then the sweeper looks again."""
+        """Whether bytes waited to be sent when last looked at: only then anyone looks again."""
         self.taken = 0
         self.stuck_since = 0.0
         self._max_unsent = max_unsent
@@ -71,12 +74,11 @@ class Subscriber:
 
     def tell(self, message: Message, now: float) -> None:
         """Send, and remember what the reader then knows."""
-        self.outlet.send(message)
-        if message.cursor is not None:
-            self.revision = message.cursor.revision
-        self.spoken_at = now
-        if not self.waiting and self.outlet.unsent():
+        if self.outlet.send(message) and not self.waiting:
             self.await_drain(now)
+        if message.revision is not None:
+            self.revision = message.revision
+        self.spoken_at = now
 
     def await_drain(self, now: float) -> None:
         """Bytes wait to be sent: the sweeper looks after it from now on."""
@@ -88,17 +90,24 @@ class Subscriber:
 
     def beat(self, now: float, at: int, quality: Quality, data_age_ms: int | None) -> None:
         """Send a heartbeat: still at this cursor, and the data is this old."""
+        self.edition.counts.heartbeats += 1
         self.tell(self.edition.heartbeat(self.revision, at, quality, data_age_ms), now)
         self.quality = quality
 
-    def catch_up(self, epoch: str, now: float) -> None:
+    def catch_up(self, now: float) -> None:
         """Tell what was missed, unless it lags."""
-        edition = self.edition
-        if self.revision == edition.revision or self.lagging:
+        if self.left or (self.waiting and self.outlet.unsent() > self._max_unsent):
+            self.edition.counts.passed_over += 1
             return
-        message = edition.since(None if self.revision is None else Cursor(epoch, self.revision))
-        if message is not None:
-            self.tell(message, now)
+        message = self.edition.after(self.revision)
+        if message is None:
+            self.edition.counts.unmoved += 1
+            return
+        # As `tell`, written out: this is the way of every delivery.
+        if self.outlet.send(message) and not self.waiting:
+            self.await_drain(now)
+        self.revision = message.revision
+        self.spoken_at = now
 
     def stuck(self, now: float) -> float:
         """For how long bytes have waited of which the kernel took none; 0 if none wait."""

@@ -1,0 +1,85 @@
+"""What a server asks of the system that runs it."""
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+import uvloop
+
+from realtime.counts import MILLISECONDS, Durations
+from realtime.errors import ConfigError
+from realtime.process import allow_many_connections, loop_factory, told_to_stop, watch_loop
+
+
+def test_uvloop_is_taken_where_it_is_installed() -> None:
+    """`auto` and `uvloop` run on uvloop, `asyncio` on Python's own loop."""
+    assert loop_factory("asyncio") is None
+    for choice in ("auto", "uvloop"):
+        make = loop_factory(choice)
+        assert make is not None
+        loop = make()
+        assert isinstance(loop, uvloop.Loop)
+        loop.close()
+
+
+def test_without_uvloop_the_operator_is_told_only_if_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where uvloop is not installed `auto` takes Python's own loop, and `uvloop` is an error that says what to install."""
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+
+    assert loop_factory("auto") is None
+    with pytest.raises(ConfigError, match=r"pip install 'realtime\[speed\]'"):
+        loop_factory("uvloop")
+
+
+def test_the_soft_limit_of_descriptors_is_raised() -> None:
+    """A server started with the usual soft limit may open as many connections as the hard one allows."""
+    script = (
+        "import resource; from realtime.process import allow_many_connections;"
+        "print(allow_many_connections(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def low() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, most))
+
+    said = subprocess.run(
+        [sys.executable, "-c", script], preexec_fn=low, capture_output=True, text=True, check=True
+    )
+
+    assert said.stdout.split() == [str(most), str(most)]
+    assert allow_many_connections() == most
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_is_told_to_stop(number: Any) -> None:
+    """SIGINT and SIGTERM set the event."""
+    stop = told_to_stop()
+    try:
+        os.kill(os.getpid(), number)
+        async with asyncio.timeout(5):
+            await stop.wait()
+    finally:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().remove_signal_handler(each)
+
+
+async def test_a_loop_that_is_held_up_is_seen() -> None:
+    """By how long the event loop was held up is counted."""
+    lag = Durations(MILLISECONDS)
+    watching = asyncio.create_task(watch_loop(lag))
+    await asyncio.sleep(0)
+    time.sleep(0.4)  # noqa: ASYNC251 — this is the stall
+    async with asyncio.timeout(10):
+        while not sum(lag.counts):
+            await asyncio.sleep(0.01)
+    watching.cancel()
+
+    assert lag.seconds >= 0.14
