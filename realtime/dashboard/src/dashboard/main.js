@@ -1,0 +1,286 @@
+/** `<rt-dashboard>`: the page at `/`. It holds the feed and what the reader has chosen, and hands both to its parts. */
+
+import { LitElement, html, nothing } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+
+import { freshness } from "../freshness.js";
+import { plural } from "../format.js";
+import { finder, offer, tally } from "../offer.js";
+import "../parts/events.js";
+import "../parts/headlines.js";
+import "../parts/node-map.js";
+import "../parts/notice.js";
+import "../parts/pill.js";
+import "../parts/queues.js";
+import "../parts/room.js";
+import "../parts/users.js";
+import { connect } from "../realtime-client.js";
+import { read, write } from "./address.js";
+import "./details.js";
+import "./history.js";
+import { tools } from "./tools.js";
+
+/** More nodes than this have the whole width of the page, below everything else: beside it they would be a tower. */
+const MANY = 96;
+
+class Dashboard extends LitElement {
+  static properties = {
+    state: { state: true },
+    status: { state: true },
+    choice: { state: true },
+    shown: { state: true },
+    freshness: { state: true },
+    outdated: { state: true },
+  };
+
+  constructor() {
+    super();
+    this.choice = read(location.search);
+    this.state = {};
+    this.lostAt = Date.now();
+  }
+
+  createRenderRoot() {
+    return this;
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    this.follow();
+    this.ticker = setInterval(() => this.tick(), 1000);
+    addEventListener("popstate", () => this.choose(read(location.search), { remember: false }));
+    addEventListener("keydown", (event) => this.key(event));
+    addEventListener("resize", () => this.aim());
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    clearInterval(this.ticker);
+    this.feed.close();
+  }
+
+  /** Follow the chosen cluster. */
+  follow() {
+    this.feed?.close();
+    this.feed = connect({ cluster: this.choice.cluster });
+    // As often as the screen is painted, and not at all while nobody sees it.
+    const soon = () => (this.frame ??= requestAnimationFrame(() => ((this.frame = undefined), this.take())));
+    this.feed.addEventListener("change", soon);
+    this.feed.addEventListener("status", soon);
+    // Whoever reads this page may be in the middle of something: it is not loaded anew under their eyes.
+    this.feed.addEventListener("build", () => (this.outdated = true));
+    this.take();
+  }
+
+  /** Take over what the feed has. */
+  take() {
+    this.state = this.feed.state;
+    this.status = this.feed.status;
+    this.tick();
+  }
+
+  tick() {
+    const { link } = this.feed.status;
+    if (link === "open") this.lostAt = undefined;
+    else this.lostAt ??= Date.now();
+    this.now = Date.now();
+    this.ageMs = this.feed.dataAgeMs();
+    this.freshness = freshness({
+      status: this.feed.status,
+      source: this.state.source,
+      events: this.state.events,
+      known: this.state.summary !== undefined,
+      ageMs: this.ageMs,
+      lostAt: this.lostAt,
+      now: this.now,
+    });
+  }
+
+  willUpdate(changed) {
+    if (changed.has("state") && changed.get("state")?.nodes !== this.state.nodes) {
+      const nodes = Object.values(this.state.nodes ?? {});
+      this.tally = this.state.nodes && tally(nodes);
+      // The details follow their node; of one that is gone they show the last.
+      if (this.shown) {
+        const node = this.state.nodes?.[this.shown.node.name];
+        this.shown = { ...this.shown, node: node ?? this.shown.node, gone: !node };
+      }
+    }
+    if (changed.has("choice")) {
+      const { search, offers } = this.choice;
+      const named = finder(search);
+      this.chosen = search || offers.length ? (node) => (!offers.length || offers.includes(offer(node))) && named(node.name) : undefined;
+    }
+  }
+
+  updated() {
+    const root = document.documentElement;
+    if (root.dataset.freshness !== this.freshness.kind) root.dataset.freshness = this.freshness.kind;
+    const title = this.caption();
+    if (document.title !== title) document.title = title;
+    if (this.choice.node && !this.shown && this.state.nodes?.[this.choice.node]) this.pin(this.choice.node);
+  }
+
+  caption() {
+    const { cluster } = this.status;
+    const { kind, word } = this.freshness;
+    const numbers = this.tally ? `: ${this.tally.room} of ${plural(this.tally.total, "node")} ${this.tally.room === 1 ? "has" : "have"} room` : "";
+    return `${kind === "live" ? "" : `(${word}) `}${cluster ?? "realtime"}${numbers}`;
+  }
+
+  // -- choices
+
+  /** @param {Partial<import("./address.js").Choice>} change */
+  choose(change, { remember = true } = {}) {
+    const before = this.choice;
+    this.choice = { ...before, ...change };
+    if (remember) history.replaceState(null, "", `${location.pathname}${write(this.choice)}`);
+    if (this.choice.cluster !== before.cluster) {
+      this.shown = undefined;
+      this.choice = { ...this.choice, node: undefined };
+      this.follow();
+    }
+  }
+
+  key(event) {
+    const typing = event.composedPath()[0].matches?.("input, textarea");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      this.querySelector("input").focus();
+    } else if (event.key === "Escape" && this.shown) this.unpin();
+    else if (event.key === "Escape" && typing) this.choose({ search: "" });
+  }
+
+  // -- the node whose details are shown
+
+  get map() {
+    return this.querySelector("rt-node-map");
+  }
+
+  show({ name, box }) {
+    if (this.choice.node) return;
+    const node = this.state.nodes[name];
+    if (node) this.shown = { node, box };
+  }
+
+  hide() {
+    if (!this.choice.node) this.shown = undefined;
+  }
+
+  pin(name) {
+    const node = this.state.nodes?.[name];
+    if (!node) return;
+    this.choose({ node: name });
+    this.shown = { node, box: this.map?.boxOf(name) };
+    // From the address: the map is not there yet.
+    if (!this.shown.box) this.map?.updateComplete.then(() => requestAnimationFrame(() => this.aim()));
+    else this.updateComplete.then(() => this.querySelector("rt-details").focus());
+  }
+
+  unpin() {
+    const { node } = this.choice;
+    this.choose({ node: undefined });
+    this.shown = undefined;
+    if (node && this.map?.boxOf(node)) this.map.focusOn(node);
+  }
+
+  /** Put the pinned details beside their node, wherever it is now. */
+  aim() {
+    if (this.choice.node && this.shown) this.shown = { ...this.shown, box: this.map?.boxOf(this.choice.node) ?? this.shown.box };
+  }
+
+  // -- what is on screen
+
+  render() {
+    const { summary, trend } = this.state;
+    const many = this.tally?.total > MANY;
+    // Not by CSS alone: the keyboard and screen readers walk in this order.
+    const order = many ? ["side", "past", "nodes"] : ["nodes", "side", "past"];
+    return html`${this.header()}
+      <main class=${many ? "many" : ""}>
+        <rt-notice .freshness=${this.freshness}></rt-notice>
+        <rt-headlines .summary=${summary} .trend=${trend} .tally=${this.tally}></rt-headlines>
+        ${repeat(order, (name) => name, (name) => this[name]())}
+        <rt-details
+          .node=${this.shown?.node}
+          .box=${this.shown?.box}
+          .gone=${this.shown?.gone}
+          .now=${this.now}
+          ?pinned=${Boolean(this.choice.node && this.shown)}
+          @rt-details-closed=${() => this.unpin()}
+        ></rt-details>
+      </main>`;
+  }
+
+  nodes() {
+    return html`<rt-node-map
+      heading="Nodes"
+      interactive
+      legend
+      .nodes=${this.state.nodes}
+      .chosen=${this.chosen}
+      .pinned=${this.choice.node}
+      @rt-node-shown=${({ detail }) => this.show(detail)}
+      @rt-node-left=${() => this.hide()}
+      @rt-node-pinned=${({ detail }) => this.pin(detail.name)}
+      @rt-node-escaped=${() => this.unpin()}
+      >${tools(this.choice, this.tally, (change) => this.choose(change))}</rt-node-map
+    >`;
+  }
+
+  side() {
+    const { summary, queues, users, events } = this.state;
+    return html`<div class="side">
+      <rt-room .tally=${this.tally} .summary=${summary}></rt-room>
+      <rt-queues .queues=${queues} most="12" interactive></rt-queues>
+      <rt-users .users=${users} most="8" interactive></rt-users>
+      <rt-events fit .events=${events} .now=${this.now}></rt-events>
+    </div>`;
+  }
+
+  past() {
+    return html`<rt-history
+      .cluster=${this.choice.cluster}
+      .range=${this.choice.range}
+      ?gpus=${this.tally?.unit !== "CPU"}
+      @rt-range=${({ detail }) => this.choose(detail)}
+    ></rt-history>`;
+  }
+
+  header() {
+    const { cluster, clusters = [] } = this.status;
+    const chosen = cluster ?? this.choice.cluster;
+    return html`<header class="bar">
+      <h1>${chosen ?? "realtime"}</h1>
+      ${clusters.length > 1
+        ? html`<nav class="seg" aria-label="Clusters">
+            ${clusters.map(
+              (name) => html`<button type="button" aria-pressed=${String(name === chosen)} @click=${() => this.choose({ cluster: name })}>${name}</button>`,
+            )}
+          </nav>`
+        : nothing}
+      <rt-pill .freshness=${this.freshness} .ageMs=${this.ageMs}></rt-pill>
+      <span class="space"></span>
+      ${this.outdated ? html`<button type="button" class="plain new" @click=${() => location.reload()}>A new version: load it</button>` : nothing}
+      <a class="plain wall" href="kiosk${this.choice.cluster ? `?cluster=${encodeURIComponent(this.choice.cluster)}` : ""}">Wall display</a>
+      <button type="button" class="plain" aria-label="Light / dark" @click=${() => turn()}>
+        <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 1a7 7 0 1 1 0 14a7 7 0 1 1 0 -14ZM8 3.2v9.6a4.8 4.8 0 0 0 0 -9.6Z" fill="currentColor" fill-rule="evenodd"></path></svg>
+        <span>Light / dark</span>
+      </button>
+    </header>`;
+  }
+}
+
+/** The other theme, from now on. */
+function turn() {
+  const root = document.documentElement;
+  const theme = root.dataset.theme === "light" ? "dark" : "light";
+  root.dataset.theme = theme;
+  try {
+    localStorage.setItem("realtime-theme", theme);
+  } catch {
+    // A browser that forbids storage keeps it until the page is loaded again.
+  }
+}
+
+customElements.define("rt-dashboard", Dashboard);

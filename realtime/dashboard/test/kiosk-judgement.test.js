@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { judgement } from "../src/kiosk/judgement.js";
+
+const NOW = 1_794_166_412_000;
+const MINUTE = 60_000;
+
+/** A feed that holds a state, or nothing. */
+const feed = (status, { held = true, ageMs } = {}) => ({ status, state: held ? { summary: {} } : {}, dataAgeMs: () => ageMs });
+
+test("what is open and live is live, and as old as is told", () => {
+  const { freshness, ageMs } = judgement(NOW)(feed({ link: "open", quality: "live" }, { ageMs: 4000 }), NOW + 1000);
+  assert.deepEqual([freshness.kind, freshness.none, ageMs], ["live", false, 4000]);
+});
+
+test("before anything is known it connects, and then starts, without numbers", () => {
+  const judge = judgement(NOW);
+  assert.deepEqual(judge(feed({ link: "connecting" }, { held: false }), NOW).freshness.kind, "connecting");
+  const { kind, none, what } = judge(feed({ link: "open", quality: "starting" }, { held: false }), NOW + 1000).freshness;
+  assert.deepEqual([kind, none], ["starting", true]);
+  assert.match(what, /nothing yet/);
+  assert.equal(judge(feed({ link: "open", quality: "down" }, { held: false }), NOW + 2000).freshness.kind, "down");
+});
+
+test("between the first snapshot and the word on its quality nothing is shown, and nothing alarms", () => {
+  const { kind, none, what } = judgement(NOW)(feed({ link: "open" }), NOW + 100).freshness;
+  assert.deepEqual([kind, none, what], ["connecting", true, ""]);
+});
+
+test("a server that comes back without data leaves the numbers, which are old and grow older", () => {
+  const judge = judgement(NOW);
+  judge(feed({ link: "open", quality: "live" }, { ageMs: 4000 }), NOW);
+  judge(feed({ link: "reconnecting", quality: "live" }, { ageMs: 5000 }), NOW + 1000);
+  for (const quality of ["starting", "starting"]) {
+    const { freshness, ageMs } = judge(feed({ link: "open", quality }), NOW + 3 * MINUTE);
+    assert.deepEqual([freshness.kind, freshness.none, freshness.old], ["reconnecting", false, true]);
+    assert.equal(ageMs, 5000 + 3 * MINUTE - 1000);
+    assert.match(freshness.what, /server has been away/);
+    assert.match(freshness.how, /3 min old/);
+  }
+  assert.equal(judge(feed({ link: "open", quality: "live" }, { ageMs: 2000 }), NOW + 4 * MINUTE).freshness.kind, "live");
+});
+
+test("if the source does not answer then either, that is what is said", () => {
+  const judge = judgement(NOW);
+  judge(feed({ link: "open", quality: "live" }, { ageMs: 4000 }), NOW);
+  const { freshness, ageMs } = judge(feed({ link: "open", quality: "down" }), NOW + MINUTE);
+  assert.deepEqual([freshness.kind, freshness.none, ageMs], ["down", false, 4000 + MINUTE]);
+});
+
+test("what is refused is refused, with numbers or without", () => {
+  for (const held of [true, false])
+    assert.equal(judgement(NOW)(feed({ link: "closed", reason: "no", quality: "live" }, { held }), NOW).freshness.kind, "closed");
+});

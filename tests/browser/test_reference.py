@@ -1,0 +1,49 @@
+"""The page that tells what can be asked."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests import told
+from tests.browser.conftest import OpenPage, TakePicture
+from tests.browser.stage import Stage
+from tests.browser.test_dashboard_reach import violations
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+async def test_everything_is_told(
+    server: Stage, open_page: OpenPage, pictures: TakePicture, theme: Any
+) -> None:
+    """Every operation, stream and type of both documents is there, accessible in both themes, from this server alone."""
+    page = await open_page(theme=theme)
+    await page.goto(f"{server.url}/docs")
+
+    paths, channels = told.OPENAPI["paths"], told.ASYNCAPI["channels"]
+    types = told.OPENAPI["components"]["schemas"] | told.ASYNCAPI["components"]["schemas"]
+    names = [each["operationId"] for methods in paths.values() for each in methods.values()]
+    ids = [*names, *(f"channel-{name}" for name in channels), *(f"type-{name}" for name in types)]
+    await expect(page.locator("article")).to_have_count(len(ids))
+    assert await page.locator("article").evaluate_all("all => all.map(each => each.id).sort()") == sorted(ids)
+    links = await page.locator("a[href^='#']").evaluate_all("all => all.map(each => each.hash.slice(1))")
+    assert set(links) <= set(ids)
+    assert await violations(page) == []
+    await pictures(page, f"docs-{theme}")
+
+
+async def test_a_place_in_it_can_be_linked_to(server: Stage, open_page: OpenPage) -> None:
+    """An address with a name in it shows what has the name."""
+    page = await open_page()
+    await page.goto(f"{server.url}/docs#type-Heartbeat")
+
+    await expect(page.locator("#type-Heartbeat")).to_be_in_viewport()
+
+
+async def test_it_says_what_is_wrong(server: Stage, open_page: OpenPage, complaints: Any) -> None:
+    """Where a document cannot be had the page says which, and why."""
+    complaints.expect("503")
+    page = await open_page()
+    await page.route("**/api/asyncapi.json", lambda route: route.fulfill(status=503, body="no"))
+    await page.goto(f"{server.url}/docs")
+
+    await expect(page.get_by_role("alert")).to_contain_text("api/asyncapi.json: 503")
