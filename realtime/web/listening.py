@@ -1,0 +1,143 @@
+"""The door itself: connections, TLS, and what HTTP says before any handler is asked."""
+
+import ssl
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+
+from realtime.config import Settings
+from realtime.errors import ConfigError
+from realtime.web.headers import ALWAYS
+from realtime.web.problem import problem
+from realtime.web.site import SITE
+
+LINGERING_SECONDS: Final = 1.0
+"""After so long nobody waits for the rest of a body that was not asked for."""
+
+log = structlog.get_logger()
+
+
+class Connection(web.RequestHandler):
+    """A connection. What cannot be read as a request is answered with a problem, and not logged: aiohttp would quote it, tokens and all."""
+
+    __slots__ = ()
+
+    first_request_seconds: float
+
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = HTTPStatus.INTERNAL_SERVER_ERROR,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer with a problem, and close."""
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
+            return super().handle_error(request, status, exc, message)
+        response = problem(
+            status, "this is not a request that HTTP allows, or a part of it is too long", code="bad_request"
+        )
+        response.headers.update(ALWAYS)
+        response.force_close()
+        return response
+
+
+class Listening(web.Server):
+    """Takes connections, and drops those that ask nothing."""
+
+    first_request_seconds: float = 0.0
+
+    def __call__(self) -> web.RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def connection_made(self, handler: web.RequestHandler, transport: Any) -> None:
+        super().connection_made(handler, transport)
+        self._loop.call_later(self.first_request_seconds, _drop_if_silent, handler, transport)
+
+
+def _drop_if_silent(handler: web.RequestHandler, transport: Any) -> None:
+    if not handler._request_count and not transport.is_closing():  # noqa: SLF001 — aiohttp has no such limit; a test holds it to this
+        transport.abort()
+
+
+class Runner(web.AppRunner):
+    """Runs the application with the limits of the configuration."""
+
+    def __init__(self, app: web.Application) -> None:
+        settings = app[SITE].settings
+        super().__init__(
+            app,
+            # Without it an event stream outlives its reader until the next write.
+            handler_cancellation=True,
+            # `bye` has been said and awaited by then; what is left is cut off.
+            shutdown_timeout=1.0,
+            access_log=None,
+            max_line_size=settings.max_header_kib * 1024,
+            max_field_size=settings.max_header_kib * 1024,
+            keepalive_timeout=settings.keep_alive_seconds,
+            lingering_time=LINGERING_SECONDS,
+        )
+
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        # aiohttp has no way to say which class of connection to make.
+        server.__class__ = Listening
+        server.first_request_seconds = self.app[SITE].settings.first_request_seconds  # type: ignore[attr-defined]
+        return server
+
+
+def tls(settings: Settings) -> ssl.SSLContext | None:
+    """What connections are encrypted with; None if they are not. Raises ConfigError."""
+    if not settings.tls_cert:
+        return None
+    context = _context(settings)
+    context.sni_callback = _renewing(settings, context)
+    return context
+
+
+def _context(settings: Settings) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "not a certificate and its key"
+        raise ConfigError(
+            f"tls_cert {settings.tls_cert}, tls_key {settings.tls_key}: cannot be used: {why}"
+        ) from None
+    return context
+
+
+def _renewing(settings: Settings, first: ssl.SSLContext) -> Callable[[ssl.SSLObject, str | None, Any], None]:
+    """Asked at each handshake: a certificate that was renewed is taken up there and then."""
+    read = _modified(settings)
+    current = first
+
+    def choose(connection: ssl.SSLObject, _name: str | None, _context_of: Any) -> None:
+        nonlocal read, current
+        found = _modified(settings)
+        if found and found != read:
+            read = found
+            try:
+                current = _context(settings)
+                log.info("certificate reread")
+            except ConfigError as error:
+                log.warning(
+                    "the renewed certificate cannot be used; the one before still is", problem=str(error)
+                )
+        if current is not first:
+            connection.context = current
+
+    return choose
+
+
+def _modified(settings: Settings) -> tuple[int, int] | None:
+    try:
+        return Path(settings.tls_cert).stat().st_mtime_ns, Path(settings.tls_key).stat().st_mtime_ns
+    except OSError:
+        return None

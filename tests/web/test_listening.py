@@ -1,0 +1,206 @@
+"""The door itself: connections, TLS, and what is no request."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+import structlog
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from realtime.errors import ConfigError
+from realtime.web.listening import tls
+from tests.web.served import Serve, Served, served, small_state, until
+
+BAD_REQUESTS = {
+    "no HTTP": b"hello\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "a bad header": b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer rt_s\x00ecret\r\n\r\n",
+    "a folded header": b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer\r\n rt_secret\r\nBad Name: x\r\n\r\n",
+    "a long header": b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer rt_secret"
+    + b"x" * 9_000
+    + b"\r\n\r\n",
+    "a long line": b"GET /api/ws?ticket=rt_secret" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "many headers": b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-A: rt_secret\r\n" * 500 + b"\r\n",
+    "two lengths": b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nrt_secret",
+    "a smuggled one": b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG",
+}
+
+
+@pytest.mark.parametrize("request_bytes", BAD_REQUESTS.values(), ids=BAD_REQUESTS)
+async def test_what_is_no_request_is_a_problem(
+    server: Served, request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What HTTP does not allow is answered with a problem that quotes nothing of it, logged without it, and the connection closed."""
+    async with server.raw(request_bytes) as raw:
+        said = await raw.rest()
+    head, _, body = said.partition(b"\r\n\r\n")
+
+    assert head.startswith((b"HTTP/1.0 400", b"HTTP/1.1 4"))
+    assert b"Content-Type: application/problem+json" in head
+    assert b"Server: realtime" in head
+    assert orjson.loads(body)["code"] in ("bad_request", "bad_parameter")
+    assert b"secret" not in said
+    assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /api/nodes HTTP/1.1\r\nHos"], ids=["nothing", "half a request"])
+async def test_who_asks_nothing_is_dropped(serve: Serve, sent: bytes) -> None:
+    """A connection that has sent no whole request after a while is dropped; one that has stays."""
+    server = await serve(first_request_seconds=0.2)
+    server.publish(small_state())
+    whole = b"GET /api/clusters HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with server.raw(whole) as asking, server.raw(sent) as silent:
+        await asking.until(b"\r\n\r\n")
+        async with asyncio.timeout(5):
+            with suppress(ConnectionResetError):
+                assert await silent.reader.read() == b""
+        asking.writer.write(whole)
+        await asking.until(b"HTTP/1.1 200")
+
+
+async def test_an_idle_connection_is_closed(serve: Serve) -> None:
+    """A connection without a request is closed after a while."""
+    server = await serve(keep_alive_seconds=0.1)
+    server.publish(small_state())
+    async with server.raw(b"GET /api/clusters HTTP/1.1\r\nHost: x\r\n\r\n") as raw:
+        assert b"HTTP/1.1 200" in await raw.rest()
+
+
+async def test_a_long_body_is_not_read(server: Served) -> None:
+    """A body that is too long is refused before it has all come, wherever it is sent."""
+    head = b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n"
+    async with server.raw(head + b"x" * 100_000) as raw:
+        said = await raw.until(b"\r\n\r\n")
+
+    assert b" 404 " in said.split(b"\r\n")[0]
+
+
+# -- TLS
+
+
+class Certificate:
+    """A self-made one, on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.cert, self.key = folder / "cert.pem", folder / "key.pem"
+        self.serial = 0
+        self.make()
+
+    def make(self) -> None:
+        """Renew it."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        now = datetime.now(UTC)
+        made = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(minutes=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+            .sign(key, hashes.SHA256())
+        )
+        self.serial = made.serial_number
+        self.key.write_bytes(
+            key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+        )
+        self.cert.write_bytes(made.public_bytes(Encoding.PEM))
+
+    @property
+    def trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.cert))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return Certificate(tmp_path)
+
+
+@pytest.fixture
+async def encrypted(certificate: Certificate) -> AsyncIterator[str]:
+    """The URL of a server that speaks HTTPS."""
+    server = served(tls_cert=str(certificate.cert), tls_key=str(certificate.key))
+    await server.runner.setup()
+    await web.TCPSite(server.runner, "localhost", 0, ssl_context=tls(server.site.settings)).start()
+    server.publish(small_state())
+    yield f"https://localhost:{server.runner.addresses[0][1]}"
+    await server.runner.cleanup()
+
+
+async def test_everything_works_encrypted(encrypted: str, certificate: Certificate) -> None:
+    """REST, WebSocket and event streams are served over TLS, with a browser told to keep to it."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=certificate.trust)) as session:
+        async with session.get(f"{encrypted}/api/nodes") as answer:
+            assert answer.status == 200
+            assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
+            assert len(await answer.json()) == 3
+        async with session.ws_connect(f"{encrypted}/api/ws", origin=encrypted) as socket:
+            heard = [(await socket.receive_json(timeout=5))["type"] for _ in range(3)]
+        assert heard == ["hello", "snapshot", "heartbeat"]
+        async with session.get(f"{encrypted}/api/events") as events:
+            assert b"retry" in await events.content.readuntil(b"\n\n")
+            assert b"event: hello" in await events.content.readuntil(b"\n\n")
+
+
+async def serial(url: str) -> int:
+    """Of the certificate that is shown to a new connection."""
+    blind = ssl.create_default_context()
+    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("localhost", int(url.rpartition(":")[2]), ssl=blind)
+    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    await writer.wait_closed()
+    return x509.load_der_x509_certificate(shown).serial_number
+
+
+async def test_a_renewed_certificate_is_taken_up(encrypted: str, certificate: Certificate) -> None:
+    """The next connection after a renewal is shown the new certificate; a broken one changes nothing, and is logged."""
+    assert await serial(encrypted) == certificate.serial
+    first = certificate.serial
+    certificate.make()
+    assert certificate.serial != first
+    assert await serial(encrypted) == certificate.serial
+    certificate.cert.write_text("garbage")
+    with structlog.testing.capture_logs() as logs:
+        assert await serial(encrypted) == certificate.serial
+        assert await serial(encrypted) == certificate.serial
+
+    assert [entry["log_level"] for entry in logs] == ["warning"]
+
+
+@pytest.mark.parametrize("broken", ["cert", "key", "gone"])
+def test_a_certificate_that_cannot_be_used_ends_the_start(certificate: Certificate, broken: str) -> None:
+    """A certificate or key that is none, or not there, is told at the start."""
+    if broken == "gone":
+        certificate.cert.unlink()
+    else:
+        getattr(certificate, broken).write_text("garbage")
+
+    with pytest.raises(ConfigError, match="tls_cert"):
+        tls(served(tls_cert=str(certificate.cert), tls_key=str(certificate.key)).site.settings)
+
+
+async def test_no_connection_stays_open_behind(server: Served) -> None:
+    """aiohttp still tells a connection's requests, by which a silent one is known."""
+    async with server.raw(b"") as raw:
+        await until(lambda: server.connections() == 1)
+        assert server.runner.server is not None
+        (connection,) = server.runner.server.connections
+        assert connection._request_count == 0
+        raw.writer.write(b"GET /api/clusters HTTP/1.1\r\nHost: x\r\n\r\n")
+        await raw.until(b"HTTP/1.1 200")
+
+        assert connection._request_count == 1
