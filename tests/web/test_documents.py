@@ -1,0 +1,26 @@
+"""What a server says of itself."""
+
+import pytest
+
+from tests import told
+from tests.web.served import Serve, Served
+
+
+@pytest.mark.parametrize("path", ["/api/openapi.json", "/api/asyncapi.json"])
+async def test_a_document_is_served(server: Served, path: str) -> None:
+    """Both are there as JSON, and those that the tests hold answers to."""
+    answer = await server.get(path)
+
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/json")
+    assert answer.json == (told.OPENAPI if "openapi" in path else told.ASYNCAPI)
+
+
+async def test_a_document_tells_this_servers_limits(serve: Serve) -> None:
+    """A server with other limits says so."""
+    server = await serve(max_globs=3)
+    document = (await server.get("/api/openapi.json")).json
+
+    (nodes,) = (
+        each for each in document["paths"]["/api/state"]["get"]["parameters"] if each["name"] == "nodes"
+    )
+    assert nodes["schema"]["maxItems"] == 3
