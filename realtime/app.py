@@ -17,12 +17,14 @@ from typing import NamedTuple
 
 import structlog
 from aiohttp import web
+from structlog.contextvars import bind_contextvars
 
 from realtime import __version__
 from realtime.config import Cluster, Settings
 from realtime.errors import ConfigError, SourceEmpty, SourceError, SourceUnavailable
 from realtime.pbs.assemble import Assembler, Policy
 from realtime.pbs.trend import Trend
+from realtime.process import watch_loop
 from realtime.source.poller import Poller
 from realtime.source.source import Source
 from realtime.source.victoria import Victoria
@@ -31,6 +33,8 @@ from realtime.state.store import Store
 from realtime.state.view import TOPICS
 from realtime.stream import messages
 from realtime.stream.hub import Hub
+from realtime.web.listening import Runner, tls
+from realtime.web.pages import DIST
 from realtime.web.routes import application
 from realtime.web.site import Site
 
@@ -97,16 +101,11 @@ def feed(cluster: Cluster, settings: Settings, source: Source) -> Feed:
 @asynccontextmanager
 async def serving(settings: Settings, make_source: MakeSource = victoria) -> AsyncIterator[Server]:
     """A running server. Raises ConfigError if it cannot listen where it should."""
-    site = Site(settings=settings, hubs={}, histories={}, hello=messages.PONG, version=__version__)
-    feeds: dict[str, Feed] = {}
-    runner = web.AppRunner(
-        application(site),
-        # Without it an event stream outlives its reader until the next write.
-        handler_cancellation=True,
-        # `bye` has been said and awaited by then; what is left is cut off.
-        shutdown_timeout=1.0,
-        access_log=None,
+    site = Site(
+        settings=settings, hubs={}, histories={}, hello=messages.PONG, version=__version__, build=build()
     )
+    feeds: dict[str, Feed] = {}
+    runner = Runner(application(site))
     for cluster in settings.feeds:
         feeds[cluster.name] = feed(cluster, settings, make_source(cluster, settings))
     _introduce(site, feeds)
@@ -115,8 +114,11 @@ async def serving(settings: Settings, make_source: MakeSource = victoria) -> Asy
         url = await _listen(runner, settings)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_live(site, feeds, each, make_source)) for each in feeds.values()]
+            tasks.append(group.create_task(watch_loop(site.door.loop_lag)))
             log.info("serving", url=url, clusters=list(feeds), version=__version__)
             yield Server(url, feeds)
+            site.stopping = True
+            await asyncio.sleep(settings.drain_seconds)
             for task in tasks:
                 task.cancel()
     finally:
@@ -129,9 +131,10 @@ def _introduce(site: Site, feeds: dict[str, Feed]) -> None:
     """Let readers choose among these clusters."""
     site.hubs = {name: each.hub for name, each in feeds.items()}
     site.histories = {name: each.source.history for name, each in feeds.items()}
+    site.polls = {name: each.poller.counts for name, each in feeds.items()}
     site.hello = messages.hello(
         server=__version__,
-        build=build(),
+        build=site.build,
         heartbeat_seconds=site.settings.heartbeat_seconds,
         clusters=list(feeds),
         topics=TOPICS,
@@ -144,7 +147,7 @@ async def _live(site: Site, feeds: dict[str, Feed], one: Feed, make_source: Make
         hub = group.create_task(one.hub.run())
         found = await clusters_of(one, site.settings) if site.settings.looks_for_clusters else ()
         if not found:
-            polling = group.create_task(one.poller.run())
+            polling = group.create_task(_poll(one))
             found = await _clusters_later(one, site.settings)
             polling.cancel()
         log.info("several clusters found", clusters=[cluster.name for cluster in found])
@@ -158,7 +161,13 @@ async def _live(site: Site, feeds: dict[str, Feed], one: Feed, make_source: Make
         await one.source.close()
         for cluster in found:
             group.create_task(feeds[cluster.name].hub.run())
-            group.create_task(feeds[cluster.name].poller.run())
+            group.create_task(_poll(feeds[cluster.name]))
+
+
+async def _poll(one: Feed) -> None:
+    """Poll for one cluster, whose name is on every line that is logged meanwhile."""
+    bind_contextvars(cluster=one.cluster.name)
+    await one.poller.run()
 
 
 async def clusters_of(one: Feed, settings: Settings) -> tuple[Cluster, ...]:
@@ -220,7 +229,8 @@ def split(cluster: Cluster, groups: list[dict[str, str]]) -> tuple[Cluster, ...]
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:
-    site = web.TCPSite(runner, settings.api_host, settings.api_port, backlog=4096)
+    context = tls(settings)
+    site = web.TCPSite(runner, settings.api_host, settings.api_port, backlog=4096, ssl_context=context)
     try:
         await site.start()
     except OSError as error:
@@ -229,15 +239,14 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
         ) from None
     port = runner.addresses[0][1]
     host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
-    return f"http://{host}:{port}"
+    return f"{'https' if context else 'http'}://{host}:{port}"
 
 
 @cache
 def build() -> str:
     """What is installed, in twelve digits: a page that was loaded from another build should load itself anew."""
     digest = sha256()
-    package = Path(__file__).parent
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    for folder, pattern in ((Path(__file__).parent, "*.py"), (DIST, "*.*")):
+        for path in sorted(folder.rglob(pattern)):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -4,23 +4,21 @@ The web stack is imported by the commands that need it: `realtime --help` answer
 """
 
 import asyncio
-import logging
-import signal
-import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
-import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from realtime import __version__
+from realtime import __version__, logs
 from realtime.config import Cluster, Settings
 from realtime.errors import ConfigError, SourceError
 from realtime.loading import load
+from realtime.process import allow_many_connections, loop_factory, told_to_stop
 
 if TYPE_CHECKING:
     from realtime.app import MakeSource
@@ -52,7 +50,7 @@ console = Console(stderr=True, highlight=False)
 def serve(config: Config = None, port: Port = None) -> None:
     """Serve the configured clusters."""
     settings = _settings(config, port)
-    _run(_serve(settings))
+    _run(_serve(settings), settings.event_loop)
 
 
 @app.command()
@@ -70,7 +68,7 @@ def demo(
         cluster.live_through(30 * 86_400, now_ms())
         return SimulatedSource(cluster, now_ms=now_ms)
 
-    _run(_serve(settings, simulated))
+    _run(_serve(settings, simulated), settings.event_loop)
 
 
 @app.command()
@@ -90,7 +88,7 @@ def simulate(  # noqa: PLR0917 — typer passes them by name
     from realtime.source.simulator import SimulatedCluster, simulated_exporter
 
     async def exporting() -> None:
-        stop = _told_to_stop()
+        stop = told_to_stop()
         cluster = SimulatedCluster(nodes, seed=seed, pace=pace)
         runner = web.AppRunner(simulated_exporter(cluster, tick_seconds=tick_seconds), access_log=None)
         await runner.setup()
@@ -106,7 +104,7 @@ def simulate(  # noqa: PLR0917 — typer passes them by name
         finally:
             await runner.cleanup()
 
-    _log_to_stderr("info")
+    logs.to_stderr("info")
     _run(exporting())
 
 
@@ -137,6 +135,32 @@ def check(config: Config = None) -> None:
 
     if not _run(checking()):
         raise typer.Exit(1)
+
+
+tokens = typer.Typer(help="Tokens, where `auth` is `tokens`.", no_args_is_help=True)
+app.add_typer(tokens, name="token")
+
+
+@tokens.command("new")
+def new(
+    role: Annotated[str, typer.Option(help="kiosk (no names of users), viewer, or admin.")] = "viewer",
+    name: Annotated[str, typer.Option(help="Whose it is, for the log.")] = "",
+    days: Annotated[
+        int | None, typer.Option(min=1, max=36_500, help="When it ends; left out: never.")
+    ] = None,
+) -> None:
+    """Make a token: itself, shown only now, and the line that lets it in."""
+    from realtime.web.caller import Role
+    from realtime.web.tokens import line_of, new_token
+
+    if role not in list(Role):
+        raise typer.BadParameter(f"one of {', '.join(Role)}", param_hint="--role")
+    token = new_token()
+    until = None if days is None else datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)
+    console.print("the token, for who is to have it:")
+    typer.echo(token)
+    console.print("its line, for the file that auth_tokens_file names:")
+    typer.echo(line_of(token, Role(role), name=name, until=until))
 
 
 @app.command()
@@ -211,17 +235,10 @@ def _line(out: Console, label: str, style: str, *texts: str | tuple[str, str]) -
 async def _serve(settings: Settings, make_source: "MakeSource | None" = None) -> None:
     from realtime.app import serving, victoria
 
-    stop = _told_to_stop()
+    stop = told_to_stop()
+    allow_many_connections()
     async with serving(settings, make_source or victoria):
         await stop.wait()
-
-
-def _told_to_stop() -> asyncio.Event:
-    """Set by SIGINT and SIGTERM, from now on."""
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    return stop
 
 
 def _settings(config: Path | None, port: int | None, **given: Any) -> Settings:
@@ -231,13 +248,14 @@ def _settings(config: Path | None, port: int | None, **given: Any) -> Settings:
         settings = load(config, **given)
     except ConfigError as error:
         _fail(error)
-    _log_to_stderr(settings.log_level)
+    logs.to_stderr(settings.log_level, settings.log_format)
     return settings
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def _run(work: Coroutine[Any, Any, T], event_loop: str = "asyncio") -> T:
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=loop_factory(event_loop)) as runner:
+            return runner.run(work)
     except ConfigError as error:
         _fail(error)
 
@@ -246,21 +264,3 @@ def _fail(error: ConfigError) -> NoReturn:
     for line in str(error).splitlines():
         _line(console, "configuration: ", "red", line)
     raise typer.Exit(2)
-
-
-def _log_to_stderr(level: str) -> None:
-    least = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(level=max(least, logging.WARNING), format="%(levelname)s %(name)s: %(message)s")
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            # Tracebacks without the values of variables: settings are among them, and credentials among those.
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

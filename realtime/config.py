@@ -25,10 +25,16 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from realtime.entrance import Entrance
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 NO_COMMENT_PING_SECONDS: Final = 86_400.0
 """aiohttp-sse cannot be told not to send its comment; ours is a heartbeat that scripts can hear, so that one sleeps."""
+
+
+LOOP_LAG_SECONDS: Final = 0.25
+"""How often the event loop's lag is measured: a stall of more than that is always seen, and looking costs nothing."""
 
 
 class Source(BaseModel):
@@ -97,7 +103,7 @@ class Cluster(Source):
     """What readers choose with `?cluster=`."""
 
 
-class Settings(Source, BaseSettings):
+class Settings(Source, Entrance, BaseSettings):
     """The whole configuration."""
 
     model_config = SettingsConfigDict(
@@ -133,6 +139,12 @@ class Settings(Source, BaseSettings):
 
     log_level: Literal["debug", "info", "warn", "warning", "error"] = "info"
     """The least that is logged."""
+
+    log_format: Literal["console", "json"] = "console"
+    """A line an event: in words for people, or as JSON for a collector of logs."""
+
+    event_loop: Literal["auto", "asyncio", "uvloop"] = "auto"
+    """What runs the server. `auto`: uvloop where it is installed (`pip install 'realtime[speed]'`), else Python's own."""
 
     # -- polling
 
@@ -173,14 +185,22 @@ class Settings(Source, BaseSettings):
     slow_reader_timeout_seconds: float = Field(default=30.0, gt=0, le=3_600)
     """A reader that accepted no byte for so long is cut off."""
 
-    sweep_interval_seconds: float = Field(default=0.25, gt=0, le=10)
+    sweep_interval_seconds: float = Field(default=0.5, gt=0, le=10)
     """How often lagging readers are looked at: have they drained, or are they gone?"""
 
-    max_unsent_kib: int = Field(default=64, gt=0, le=65_536)
+    max_unsent_kib: int = Field(default=16, gt=0, le=65_536)
     """A reader with more than this waiting to be sent is lagging: it gets nothing until it drains, then one conflated diff."""
 
-    fan_out_slice: int = Field(default=200, gt=0, le=100_000)
-    """Writes between two turns of the event loop; 200 take about 2 ms."""
+    fan_out_slice_ms: float = Field(default=2.0, gt=0, le=1_000)
+    """For so long readers are written to before the event loop has its turn: with 10,000 readers it bounds how long a request waits."""
+
+    send_buffer_kib: int = Field(default=64, ge=4, le=65_536)
+    """What the kernel may hold for one reader of a stream (SO_SNDBUF; Linux doubles it): what it holds is sent however stale it is, and the
+    default, which grows to megabytes, would hide a slow reader from us."""
+
+    compress_min_bytes: int = Field(default=4_096, ge=0)
+    """A WebSocket message of at least so many bytes goes compressed to readers who offer that (permessage-deflate; browsers do): once for all of
+    them, never once a reader. 0: never."""
 
     tombstones: int = Field(default=10_000, ge=0, le=10_000_000)
     """How many removals are remembered. A cursor from before the oldest gets a snapshot instead of a diff."""
@@ -190,6 +210,9 @@ class Settings(Source, BaseSettings):
 
     retry_max_ms: int = Field(default=10_000, ge=1_000, le=300_000)
     """Readers are told to come back after a random time between 1 s and this, so that a restart is no stampede."""
+
+    drain_seconds: float = Field(default=0.0, ge=0, le=300)
+    """For so long after it was told to stop the server goes on, while `/readyz` says 503: time for a balancer to look elsewhere."""
 
     shutdown_seconds: float = Field(default=3.0, gt=0, le=60)
     """How long open connections have to close once they were told `bye`."""

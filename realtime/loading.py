@@ -11,7 +11,7 @@ from pydantic_settings.exceptions import SettingsError
 from realtime.config import Cluster, Settings
 from realtime.errors import ConfigError
 
-SECRETS: Final = frozenset({"prometheus_url", "prometheus_password", "prometheus_token"})
+SECRETS: Final = frozenset({"prometheus_url", "prometheus_password", "prometheus_token", "jwt_keys_url"})
 """Keys whose value is never echoed; a URL may hold a password."""
 
 EXAMPLES: Final = {

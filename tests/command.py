@@ -4,6 +4,9 @@ import os
 import re
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +21,7 @@ STOP_SECONDS: Final = 5.0
 """So long may a server take to stop."""
 
 _COMMAND: Final = (sys.executable, "-m", "realtime")
-_URL: Final = re.compile(r"http://\S+")
+_URL: Final = re.compile(r"http://[^\s\"]+")
 
 
 class Ran(NamedTuple):
@@ -75,6 +78,22 @@ def serving(*arguments: str, folder: Path, **variables: str) -> Iterator[Running
         finally:
             process.kill()
             listener.join()
+
+
+def until_ready(url: str, status: int = 200) -> None:
+    """Wait until `/readyz` says so: a server has a URL before it has data."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while _readiness(url) != status:
+        assert time.monotonic() < deadline, f"/readyz never said {status}"
+
+
+def _readiness(url: str) -> int:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=PATIENCE_SECONDS) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return int(answer.code)
 
 
 def _listen(process: "subprocess.Popen[str]", lines: "SimpleQueue[str | None]") -> None:

@@ -1,6 +1,9 @@
 import asyncio
 import socket
+import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -85,6 +88,18 @@ def test_the_build_is_that_of_what_is_installed() -> None:
     assert len(build()) == 12
 
 
+def test_other_pages_are_another_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The build is another one when the pages are: that is what tells those that are open to load themselves anew."""
+    monkeypatch.setattr("realtime.app.DIST", tmp_path)
+    (tmp_path / "assets").mkdir()
+    found = []
+    for page in ("one", "other", "one"):
+        (tmp_path / "assets" / "page.js").write_text(page)
+        found.append(build.__wrapped__())
+
+    assert found[0] == found[2] != found[1]
+
+
 async def test_a_port_in_use_is_the_operators_fault() -> None:
     """If the server cannot listen where it should, that is a ConfigError with the address, and the sources are given back."""
     sources = []
@@ -129,3 +144,30 @@ async def test_a_bug_in_a_feed_ends_the_server_loudly() -> None:
             await asyncio.Event().wait()
 
     assert ended.group_contains(RuntimeError, match="a bug")
+
+
+async def test_a_server_that_drains_goes_on_for_a_while() -> None:
+    """After it was told to stop a server says 503 at `/readyz`, to new connections too, and serves all else until its time is over."""
+    source = FakeSource()
+    make: Callable[[Cluster, Settings], Source] = lambda _, __: source  # noqa: E731 — the type is the point
+    stack = AsyncExitStack()
+    server = await stack.enter_async_context(serving(load(api_port=0, drain_seconds=1.0), make))
+    server.feeds["pbs"].hub.publish({"nodes": {}}, 1)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+
+        async def status(path: str) -> int:
+            async with session.get(f"{server.url}{path}") as response:
+                return response.status
+
+        assert await status("/readyz") == 200
+        began = time.monotonic()
+        stopping = asyncio.create_task(stack.aclose())
+        await asyncio.sleep(0)
+        assert (await status("/readyz"), await status("/livez"), await status("/api/state")) == (
+            503,
+            200,
+            200,
+        )
+        await stopping
+
+    assert time.monotonic() - began >= 1.0

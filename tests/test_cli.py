@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime import __version__
-from tests.command import STOP_SECONDS, run, serving
+from tests.command import STOP_SECONDS, run, serving, until_ready
 from tests.upstream import VictoriaMetrics
 
 LABEL_LIKE_MARKUP = "[red]pbs[/green]"
@@ -184,10 +184,20 @@ def test_check_looks_at_every_cluster(
     assert "here: can be served" in said.stdout
 
 
+def test_a_server_told_to_stop_is_not_ready_at_once(tmp_path: Path) -> None:
+    """From SIGTERM on `/readyz` says 503 while the server drains, and then it ends with 0."""
+    with serving("demo", "--port", "0", folder=tmp_path, DRAIN_SECONDS="2", LOG_FORMAT="json") as server:
+        until_ready(server.url)
+        server.process.send_signal(signal.SIGTERM)
+        until_ready(server.url, 503)
+        assert server.process.wait(STOP_SECONDS) == 0
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_a_demo_serves_and_stops_when_told(how: signal.Signals, tmp_path: Path) -> None:
     """`demo` needs no source, and once told to stop it says `bye` to its reader and ends with 0 within 5 s."""
     with serving("demo", "--port", "0", "--nodes", "8", folder=tmp_path) as server:
+        until_ready(server.url)
         with urllib.request.urlopen(f"{server.url}/api/health", timeout=STOP_SECONDS) as answer:
             health = json.load(answer)
         with urllib.request.urlopen(f"{server.url}/api/events?topics=source", timeout=STOP_SECONDS) as stream:

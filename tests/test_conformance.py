@@ -1,4 +1,4 @@
-"""One story, told over every transport: after any run of changes, every client holds what `/api/state` says."""
+"""One story, told over every transport and on both event loops: after any run of changes, every client holds what `/api/state` says."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -33,7 +33,9 @@ async def server() -> AsyncIterator[Server]:
     def silent(_: Cluster, __: Settings) -> Source:
         return FakeSource()
 
-    settings = load(api_port=0, poll_interval_seconds=600, heartbeat_seconds=0.3, tombstones=5)
+    settings = load(
+        api_port=0, poll_interval_seconds=600, heartbeat_seconds=0.3, tombstones=5, compress_min_bytes=1
+    )
     async with serving(settings, silent) as running:
         yield running
 
@@ -42,6 +44,12 @@ async def server() -> AsyncIterator[Server]:
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
         yield client
+
+
+@pytest.fixture(autouse=True)
+def invented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These stories make their entities up."""
+    monkeypatch.setattr(Reader, "entities", "invented")
 
 
 class Story:
@@ -128,7 +136,7 @@ async def test_all_transports_give_the_same_bytes(server: Server, session: aioht
     hub.publish({"nodes": {"a": {"x": 0, "y": 1}}}, 1)
     heard = []
     async with AsyncExitStack() as stack:
-        readers = [await stack.enter_async_context(kind(session, server.url)) for kind in TRANSPORTS[:3]]
+        readers = [await stack.enter_async_context(kind(session, server.url)) for kind in TRANSPORTS[:-1]]
         for reader in readers:
             await reader.until(lambda client: client.state is not None)
         hub.publish({"nodes": {"a": {"x": 1, "y": 1}}}, 2)

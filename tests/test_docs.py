@@ -28,13 +28,16 @@ from realtime.state.store import Store
 from realtime.state.view import TOPICS
 from realtime.stream import messages
 from realtime.web.routes import ROUTES
-from tests.command import PATIENCE_SECONDS, Running, serving
+from tests.command import PATIENCE_SECONDS, Running, serving, until_ready
+from tests.node import node, run_node
 from tests.upstream import free_port
 
 ROOT: Final = Path(realtime.__file__).parents[1]
 EXAMPLE: Final = ROOT / "config" / "realtime.example.yaml"
 README: Final = (ROOT / "README.md").read_text()
 PROTOCOL: Final = (ROOT / "docs" / "protocol.md").read_text()
+CLIENT: Final = (ROOT / "docs" / "client.md").read_text()
+MODULE: Final = ROOT / "realtime" / "dashboard" / "src" / "realtime-client.js"
 
 ADDRESS: Final = "localhost:3001"
 """Where the documents' snippets expect a server."""
@@ -52,6 +55,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A demo that changes ten times a second."""
     folder = tmp_path_factory.mktemp("demo")
     with serving("demo", "--port", "0", folder=folder, POLL_INTERVAL_SECONDS="0.1") as server:
+        until_ready(server.url)
         yield server
 
 
@@ -188,7 +192,7 @@ def test_the_readmes_configuration_loads(block: str, tmp_path: Path) -> None:
     assert [cluster.prometheus_timeout for cluster in load(path).feeds] == [5_000, 5_000]
 
 
-@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "docs/protocol.md", *(
+@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "docs/protocol.md", "docs/client.md", "docs/kiosk.md", "docs/operations.md", "docs/security.md", *(
     path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))
 )])  # fmt: skip
 def test_links_lead_somewhere(document: str) -> None:
@@ -283,6 +287,7 @@ def test_every_error_code_is_in_the_protocol() -> None:
         text = path.read_text()
         said.update(re.findall(r"(?:RequestError|messages\.error)\(\s*\"(\w+)\"", text))
         said.update(re.findall(r"\bcode=\"(\w+)\"", text))
+        said.update(re.findall(r"Refusal\(\s*[\w.]+,\s*[\w.]+,\s*\"(\w+)\"", text))
     table = PROTOCOL[PROTOCOL.index("\n## Errors") : PROTOCOL.index("\n## Close codes")]
 
     assert "no_data_yet" in said
@@ -327,6 +332,38 @@ def test_examples_are_json(block: str) -> None:
         assert isinstance(json.loads(line), dict)
 
 
+# -- the wall display
+
+
+KIOSK: Final = (ROOT / "docs" / "kiosk.md").read_text()
+PAGES: Final = ROOT / "realtime" / "dashboard" / "src"
+
+
+def test_the_address_of_a_wall_is_documented() -> None:
+    """Each parameter of a wall display's address has a row, each page too, and nothing else has one."""
+    (known,) = re.findall(
+        r"^const KNOWN = (\[.*\]);$", (PAGES / "kiosk" / "address.js").read_text(), re.MULTILINE
+    )
+    pages = (
+        (PAGES / "kiosk" / "pages.js").read_text().partition("export const PAGES = {")[2].partition("};")[0]
+    )
+
+    parameters = KIOSK.partition("\n## The address")[2].partition("\n## ")[0]
+    shown = KIOSK.partition("\n## What it shows")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", parameters, re.MULTILINE)) == set(json.loads(known))
+    assert re.findall(r"^\| `(\w+)` \|", shown, re.MULTILINE) == re.findall(r"^  (\w+):", pages, re.MULTILINE)
+
+
+def test_every_word_on_a_wall_is_documented() -> None:
+    """Each word for what to make of the numbers is in the wall display's document."""
+    kinds = (PAGES / "freshness.js").read_text().partition("export const KINDS = {")[2].partition("};")[0]
+
+    words = re.findall(r"word: \"([^\"]+)\"", kinds)
+    assert "live" in words
+    for word in words:
+        assert f"`{word}`" in KIOSK
+
+
 # -- snippets that run
 
 
@@ -356,6 +393,66 @@ def test_curl_is_answered(line: str, demo: Running) -> None:
     else:
         assert heard.returncode == 0, heard.stderr
         assert json.loads(heard.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("block", [*blocks(PROTOCOL, "js"), *blocks(CLIENT, "js")])
+def test_javascript_is_javascript(block: str, tmp_path: Path) -> None:
+    """Every snippet in JavaScript is a module that could be loaded."""
+    (tmp_path / "snippet.mjs").write_text(block)
+
+    run_node("--check", "snippet.mjs", folder=tmp_path)
+
+
+def test_the_javascript_client_hears_the_server(demo: Running, tmp_path: Path) -> None:
+    """The snippet for Node.js, with the module that the server serves, tells of a snapshot and of diffs."""
+    (block,) = (block for block in blocks(CLIENT, "js") if "console.log" in block)
+    with urlopen(f"{demo.url}/client.js", timeout=PATIENCE_SECONDS) as answer:
+        (tmp_path / "client.js").write_bytes(answer.read())
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    (tmp_path / "snippet.js").write_text(block.replace(f"http://{ADDRESS}", demo.url))
+    with subprocess.Popen(
+        [node(), "snippet.js"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        heard = [process.stdout.readline() for _ in range(4)]
+        process.kill()
+
+    told = r" [0-9a-f]+-\d+: \d+ jobs run, \d+ wait; by \w+\n"
+    assert re.fullmatch(f"snapshot{told}(diff{told}){{3}}", "".join(heard))
+
+
+def test_react_renders_what_changed(tmp_path: Path) -> None:
+    """The snippet for React gives a component its own part of the state, and asks it again when something has changed."""
+    (block,) = (block for block in blocks(CLIENT, "js") if "react" in block)
+    (tmp_path / "realtime-client.mjs").write_text(MODULE.read_text())
+    (tmp_path / "react.mjs").write_text(REACT)
+    (tmp_path / "snippet.mjs").write_text(
+        block.replace('"react"', '"./react.mjs"').replace("client.js", "client.mjs") + USE
+    )
+
+    assert run_node("snippet.mjs", folder=tmp_path).splitlines() == [
+        "undefined connecting",
+        "free connecting",
+    ]
+
+
+REACT: Final = """
+export function useSyncExternalStore(subscribe, snapshot) {
+  return { now: snapshot, leave: subscribe(() => globalThis.render?.()) };
+}
+"""
+"""The part of React's contract that the snippet uses."""
+
+USE: Final = """
+const [node, status] = [useNode("n1"), useStatus()];
+globalThis.render = () => console.log(node.now()?.state, status.now().link);
+render();
+feed.state = { nodes: { n1: { state: "free" } } };
+feed.dispatchEvent(new Event("change"));
+node.leave();
+feed.dispatchEvent(new Event("change"));
+process.exit();
+"""
 
 
 @pytest.fixture

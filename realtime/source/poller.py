@@ -9,6 +9,8 @@ new scrape everything is fetched once more: VictoriaMetrics makes a large scrape
 import asyncio
 import gc
 import random
+import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +18,9 @@ from statistics import median
 from typing import Any, Final, TypeVar
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
+from realtime.counts import Polls
 from realtime.errors import SourceEmpty, SourceError, SourcePartial, SourceUnavailable
 from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import SEEDED, Trend
@@ -61,6 +65,7 @@ class Poller:
         refetch_seconds: float,
         backoff_max_seconds: float,
     ) -> None:
+        self.counts = Polls()
         self._source = source
         self._assembler = assembler
         self._trend = trend
@@ -98,18 +103,26 @@ class Poller:
         return max(self._interval_seconds, backoff * random.uniform(0.5, 1.0))  # noqa: S311 — no secret
 
     async def poll(self) -> None:
-        """Ask once; publish if anything is new; say how fresh what we have is."""
-        try:
-            await self._ask()
-        except SourceError as error:
-            self._failures += 1
-            log.warning("poll failed", problem=str(error), failures=self._failures)
-            self._say_how_fresh(error)
-        else:
-            if self._failures:
-                log.info("source answers again", failures=self._failures)
-            self._failures = 0
-            self._say_how_fresh()
+        """Ask once; publish if anything is new; say how fresh what we have is.
+
+        Whatever is logged meanwhile, here or by those who are asked and told, bears this poll's id: it ties a revision to its question.
+        """
+        began = time.monotonic()
+        with bound_contextvars(poll=secrets.token_hex(4)):
+            try:
+                outcome = await self._ask()
+            except SourceError as error:
+                outcome = error.code
+                self._failures += 1
+                log.warning("poll failed", problem=str(error), failures=self._failures)
+                self._say_how_fresh(error)
+            else:
+                if self._failures:
+                    log.info("source answers again", failures=self._failures)
+                self._failures = 0
+                self._say_how_fresh()
+        self.counts.outcomes[outcome] += 1
+        self.counts.durations.note(time.monotonic() - began)
 
     def _say_how_fresh(self, error: SourceError | None = None) -> None:
         self._freshen(
@@ -123,14 +136,15 @@ class Poller:
             )
         )
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> str:
+        """Probe, and perhaps fetch and publish; says which: `unchanged` or `fetched`."""
         newest = await self._source.probe()
         if self._source.partial:
             raise SourcePartial("part of the source's storage is missing; what it lists now may not be all")
         now_ms = self._now_ms()
         advanced = newest is None or newest != self._probed
         if not advanced and self._settled and now_ms - self._fetched_at < self._refetch_ms:
-            return
+            return "unchanged"
         body = await self._source.fetch()
         with collector_paused():
             reading = await in_slices(self._exposition.read(body, now_ms))
@@ -151,9 +165,17 @@ class Poller:
         changed = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())
         self._settled = not advanced
         self._probed, self._fetched_at = newest, now_ms
+        self.counts.series = reading.series
+        log.debug(
+            "polled",
+            series=reading.series,
+            changed=len(reading.changed),
+            published=changed,
+            sampled_at=scraped,
+        )
         if not self._seeded:
             await self._seed()
-        log.debug("polled", series=reading.series, changed=len(reading.changed), published=changed)
+        return "fetched"
 
     async def _seed(self) -> None:
         """Give the trend its past, once, after the present is published: a long query must not keep screens waiting."""

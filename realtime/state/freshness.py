@@ -3,6 +3,8 @@
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from realtime.state.entities import Fault
+
 
 class Quality(StrEnum):
     """What a screen should make of the numbers."""
@@ -55,7 +57,7 @@ class Freshness(NamedTuple):
             return Quality.STALE if self.reachable else Quality.DOWN
         return Quality.PARTIAL if self.partial else Quality.LIVE
 
-    def faults(self, now_ms: int, fixed_ms: float = 0) -> list[dict[str, str]]:
+    def faults(self, now_ms: int, fixed_ms: float = 0) -> list[Fault]:
         """What is wrong with the polling, as `{code, detail}`."""
         if self.problem:
             return [{"code": self.code, "detail": self.problem}]

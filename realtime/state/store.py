@@ -109,6 +109,16 @@ class Store:
         """Where a reader stands who knows everything."""
         return Cursor(self.epoch, self.revision)
 
+    @property
+    def tombstones(self) -> int:
+        """Removals that are remembered."""
+        return len(self._tombstones)
+
+    @property
+    def horizon(self) -> int:
+        """The oldest revision from which every topic's diff can be told."""
+        return max(self._horizon.values())
+
     def commit(self, state: State, at: int) -> bool:
         """Make `state` the truth; a topic that it does not name stays as it was. `at` is epoch ms.
 

@@ -12,13 +12,16 @@ drained, cut off those who accept nothing, send the heartbeats that are due.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import structlog
 
 from realtime.config import Settings
+from realtime.counts import Telling
 from realtime.state.cursor import Cursor
+from realtime.state.entities import Fault
 from realtime.state.freshness import Freshness, Quality
 from realtime.state.store import Store
 from realtime.state.view import View
@@ -26,8 +29,19 @@ from realtime.stream import messages
 from realtime.stream.edition import Edition
 from realtime.stream.subscriber import Outlet, Subscriber
 
-IDLE_EDITIONS: Final = 64
-"""Editions kept of views that nobody is subscribed to, for REST and those who come back."""
+BATCH: Final = 32
+"""Readers between two looks at the clock: some 0.4 ms of writing."""
+
+TURNS: Final = 4
+"""The event loop's turns between two slices: from its first byte to its answer a request takes as many. With one, requests took 103 ms while
+10,000 readers were written to; with four, 2.4 (p50, measured).
+"""
+
+IDLE_EDITIONS: Final = 1_024
+"""Editions kept of views that nobody is subscribed to, for REST and those who come back: after a network's failure that is everyone."""
+
+IDLE_BYTES: Final = 32 * 2**20
+"""What those may hold prepared. A snapshot of 5,000 nodes is 1.3 MB."""
 
 log = structlog.get_logger()
 
@@ -47,6 +61,7 @@ class Hub:
         self.name = name
         self.store = store
         self.freshness = Freshness()
+        self.counts = Telling()
         self.now_ms = now_ms
         self._clock = clock
         self._heartbeat_seconds = settings.heartbeat_seconds
@@ -54,17 +69,25 @@ class Hub:
         self._sweep_seconds = settings.sweep_interval_seconds
         self._stale_after_ms = settings.stale_after_seconds * 1000
         self._max_unsent = settings.max_unsent_kib * 1024
-        self._slice = settings.fan_out_slice
-        self._audiences: dict[View, set[Subscriber]] = {}
+        self._slice_seconds = settings.fan_out_slice_ms / 1000
+        # In the order in which they came, which is how they lie in memory: a set's order costs a delivery a tenth more.
+        self._audiences: dict[View, dict[Subscriber, None]] = {}
         self._editions: dict[View, Edition] = {}
+        self._idle: dict[View, Edition] = {}
+        """Of views without an audience, those last looked at last."""
         self._published = asyncio.Event()
 
     # -- what is true now, and you are listening: no await here (law 2)
 
     def publish(self, state: Mapping[str, Mapping[str, Any]], at: int) -> bool:
         """Make `state` the truth; subscribers hear of it in the loop's next turns. Returns whether anything changed."""
+        began = self._clock()
         changed = self.store.commit(state, at)
+        self.counts.commits.note(self._clock() - began)
         if changed:
+            # The poll's id, by which its question is found again, comes from whoever polls.
+            cursor = self.store.cursor
+            log.debug("published", cluster=self.name, revision=cursor.revision, cursor=str(cursor), at=at)
             self._published.set()
         return changed
 
@@ -80,10 +103,12 @@ class Hub:
         Before anything is known that is the heartbeat alone; the first publication then comes as a snapshot. `instead` is the subscriber of
         the same outlet that this one replaces.
         """
-        edition = self.edition(view)
-        known = None if self.store.refusal(cursor, view) else cursor
+        edition = self._editions[view] = self.edition(view)
+        self._idle.pop(view, None)
+        refusal = self.store.refusal(cursor, view)
+        known = None if refusal else cursor
         subscriber = Subscriber(edition, outlet, known, max_unsent=self._max_unsent)
-        self._audiences.setdefault(view, set()).add(subscriber)
+        self._audiences.setdefault(view, {})[subscriber] = None
         now = self._clock()
         if instead is not None:
             self.unsubscribe(instead)
@@ -92,21 +117,30 @@ class Hub:
             # A connection that asks again and again without reading is told when it has drained, or is cut off.
             if not subscriber.waiting:
                 subscriber.await_drain(now)
+            self.counts.answers["later"] += 1
             return subscriber
         message = edition.since(cursor)
         if message is not None:
             subscriber.tell(message, now)
+        self.counts.answers[self._answer(refusal, message)] += 1
         subscriber.beat(now, self.now_ms(), self.quality, self.data_age_ms)
         return subscriber
 
+    def _answer(self, refusal: str | None, message: messages.Message | None) -> str:
+        """What a subscription brought, in a word; a diff that would be larger than the snapshot counts as one from beyond the horizon."""
+        if message is None:
+            return "current" if self.known else "later"
+        return "diff" if message.type == "diff" else refusal or "horizon"
+
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop listening. Doing it twice does nothing."""
+        subscriber.left = True
         view = subscriber.edition.view
-        audience = self._audiences.get(view, set())
-        audience.discard(subscriber)
-        if not audience:
-            self._audiences.pop(view, None)
-            self._trim()
+        audience = self._audiences.get(view, {})
+        audience.pop(subscriber, None)
+        if view in self._audiences and not audience:
+            del self._audiences[view]
+            self._keep(view, self._editions.pop(view))
 
     # -- what it is now
 
@@ -126,7 +160,7 @@ class Hub:
         return self.freshness.data_age_ms(self.now_ms())
 
     @property
-    def faults(self) -> list[dict[str, str]]:
+    def faults(self) -> list[Fault]:
         """What is wrong with the source, as `{code, detail}`."""
         sources = self.store.entities("source").values()
         of_sources = [fault for source in sources for fault in source.get("faults", ())]
@@ -136,14 +170,27 @@ class Hub:
         """The view's messages."""
         edition = self._editions.get(view)
         if edition is None:
-            self._trim()
-            edition = self._editions[view] = Edition(self.name, self.store, view)
+            edition = self._idle.pop(view, None) or Edition(self.name, self.store, view, self.counts)
+            self._keep(view, edition)
         return edition
 
+    def _keep(self, view: View, edition: Edition) -> None:
+        self._idle[view] = edition
+        if len(self._idle) > IDLE_EDITIONS:
+            del self._idle[next(iter(self._idle))]
+
     def _trim(self) -> None:
-        idle = [view for view in self._editions if view not in self._audiences]
-        for view in idle[: max(0, len(idle) - IDLE_EDITIONS)]:
-            del self._editions[view]
+        """Forget the editions that nobody has looked at for longest and that hold too much together."""
+        room = IDLE_BYTES
+        for view in reversed(tuple(self._idle)):
+            room -= self._idle[view].size
+            if room < 0:
+                del self._idle[view]
+
+    @property
+    def views(self) -> int:
+        """How many views have readers."""
+        return len(self._audiences)
 
     def subscribers(self) -> Iterator[Subscriber]:
         """Everyone who listens."""
@@ -166,10 +213,24 @@ class Hub:
 
     async def fan_out(self) -> None:
         """Tell every subscriber that does not lag what it has missed."""
-        for written, subscriber in enumerate(self.subscribers(), 1):
-            subscriber.catch_up(self.store.epoch, self._clock())
-            if written % self._slice == 0:
-                await asyncio.sleep(0)
+        began = self._clock()
+        async for some, now in self._in_slices():
+            for subscriber in some:
+                subscriber.catch_up(now)
+            self.counts.brought += len(some)
+        self.counts.fan_outs.note(self._clock() - began)
+
+    async def _in_slices(self) -> AsyncIterator[tuple[tuple[Subscriber, ...], float]]:
+        """Everyone who listens, a few at a time, and the time; the event loop has its turn when a slice has lasted long enough."""
+        now = self._clock()
+        turn = now + self._slice_seconds
+        for some in batched(self.subscribers(), BATCH):
+            if now >= turn:
+                for _ in range(TURNS):
+                    await asyncio.sleep(0)
+                turn = self._clock() + self._slice_seconds
+            yield some, now
+            now = self._clock()
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -178,28 +239,37 @@ class Hub:
 
     async def sweep(self) -> None:
         """Look after whom a publication does not reach."""
-        now = self._clock()
-        written = 0
+        self._trim()
         quality = self.quality
         at, age = self.now_ms(), self.data_age_ms
-        for subscriber in self.subscribers():
-            if subscriber.waiting:
-                if subscriber.stuck(now) >= self._slow_seconds:
-                    log.info("slow reader cut off", cluster=self.name, unsent=subscriber.outlet.unsent())
-                    self.unsubscribe(subscriber)
-                    subscriber.outlet.abort()
+        async for some, now in self._in_slices():
+            silent_since = now - self._heartbeat_seconds
+            for subscriber in some:
+                if subscriber.left:
                     continue
-                if subscriber.lagging:
-                    continue
-                subscriber.catch_up(self.store.epoch, now)
-            if subscriber.quality != quality or now - subscriber.spoken_at >= self._heartbeat_seconds:
-                subscriber.beat(now, at, quality, age)
-                written += 1
-                if written % self._slice == 0:
-                    await asyncio.sleep(0)
+                if subscriber.waiting:
+                    if subscriber.stuck(now) >= self._slow_seconds:
+                        log.info("slow reader cut off", cluster=self.name, unsent=subscriber.outlet.unsent())
+                        self.counts.cut_off += 1
+                        self.unsubscribe(subscriber)
+                        subscriber.outlet.abort()
+                        continue
+                    if subscriber.lagging:
+                        continue
+                    subscriber.catch_up(now)
+                    self.counts.brought += 1
+                if subscriber.spoken_at <= silent_since or subscriber.quality is not quality:
+                    subscriber.beat(now, at, quality, age)
 
     def close(self, code: int, reason: str, retry_ms: Callable[[], int]) -> None:
         """Say goodbye to everyone; each is told another time to come back."""
         for subscriber in self.subscribers():
             self.unsubscribe(subscriber)
             subscriber.outlet.end(messages.bye(code, reason, retry_ms()), code)
+
+
+def batched(subscribers: Iterable[Subscriber], size: int) -> Iterator[tuple[Subscriber, ...]]:
+    """As itertools.batched, which Python 3.11 has not."""
+    every = iter(subscribers)
+    while some := tuple(islice(every, size)):
+        yield some

@@ -3,11 +3,14 @@
 Nothing here knows a connection, so nothing in a message can belong to one. `docs/protocol.md` is the contract.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 
+from realtime import deflate
 from realtime.state.cursor import Cursor
 
 PROTOCOL: Final = 1
@@ -17,51 +20,74 @@ RESTART: Final = 1012
 
 
 class Message:
-    """One message: its JSON, and lazily each transport's framing of it."""
-
-    __slots__ = ("_chunk", "_event", "_frame", "cursor", "json", "type")
+    """One message: its JSON, and lazily each transport's encoding of it, made once for everyone."""
 
     def __init__(self, kind: str, json: bytes, cursor: Cursor | None = None) -> None:
         self.type = kind
         self.json = json
         self.cursor = cursor
         """Where a reader stands who has heard this; None if it says nothing of that."""
-        self._frame: bytes | None = None
-        self._event: bytes | None = None
-        self._chunk: bytes | None = None
+        self.revision = None if cursor is None else cursor.revision
+        self._squeezed: dict[int, bytes] = {}
 
-    @property
+    @cached_property
     def frame(self) -> bytes:
         """As one WebSocket text frame of a server (RFC 6455, section 5.2: FIN, unmasked)."""
-        if self._frame is None:
-            self._frame = text_frame(self.json)
-        return self._frame
+        return text_frame(self.json)
 
-    @property
+    @cached_property
     def event(self) -> bytes:
         """As one server-sent event: `event`, `id` if it has a cursor, one `data` line."""
-        if self._event is None:
-            identity = b"id: %s\n" % str(self.cursor).encode() if self.cursor else b""
-            self._event = b"event: %s\n%sdata: %s\n\n" % (self.type.encode(), identity, self.json)
-        return self._event
+        identity = b"id: %s\n" % str(self.cursor).encode() if self.cursor else b""
+        return b"event: %s\n%sdata: %s\n\n" % (self.type.encode(), identity, self.json)
 
-    @property
+    @cached_property
     def chunk(self) -> bytes:
         """As one server-sent event in one HTTP/1.1 chunk."""
-        if self._chunk is None:
-            self._chunk = chunk(self.event)
-        return self._chunk
+        return chunk(self.event)
+
+    def squeezed(self, window_bits: int) -> bytes:
+        """As one WebSocket text frame compressed on its own (RFC 7692), for readers who negotiated that window."""
+        frame = self._squeezed.get(window_bits)
+        if frame is None:
+            packed = deflate.squeeze(self.json, window_bits)
+            frame = text_frame(packed, COMPRESSED) if len(packed) < len(self.json) else self.frame
+            self._squeezed[window_bits] = frame
+        return frame
 
 
-def text_frame(payload: bytes) -> bytes:
+Encoding = Callable[[Message], bytes]
+"""A message's bytes on one kind of connection."""
+
+FRAME: Final[Encoding] = attrgetter("frame")
+EVENT: Final[Encoding] = attrgetter("event")
+CHUNK: Final[Encoding] = attrgetter("chunk")
+
+
+@cache
+def squeezing(window_bits: int, min_bytes: int) -> Encoding:
+    """Frames for readers who negotiated compression: messages of `min_bytes` and more are compressed, once for all who have that window."""
+
+    def encode(message: Message) -> bytes:
+        return message.frame if len(message.json) < min_bytes else message.squeezed(window_bits)
+
+    return encode
+
+
+COMPRESSED: Final = 0x40
+"""RSV1: the payload is compressed (RFC 7692, section 6)."""
+
+
+def text_frame(payload: bytes, flags: int = 0) -> bytes:
     """One unfragmented, unmasked WebSocket text frame."""
+    start = 0x81 | flags
     size = len(payload)
     if size < 126:
-        header = bytes((0x81, size))
+        header = bytes((start, size))
     elif size < 65_536:
-        header = b"\x81\x7e" + size.to_bytes(2, "big")
+        header = bytes((start, 126)) + size.to_bytes(2, "big")
     else:
-        header = b"\x81\x7f" + size.to_bytes(8, "big")
+        header = bytes((start, 127)) + size.to_bytes(8, "big")
     return header + payload
 
 
@@ -117,6 +143,14 @@ def bye(code: int, reason: str, retry_ms: int) -> Message:
 def error(code: str, detail: str) -> Message:
     """Something that the reader asked for cannot be served; the stream goes on."""
     return Message("error", orjson.dumps({"type": "error", "code": code, "detail": detail}))
+
+
+def authenticated(expires_at: int | None) -> Message:
+    """A stream goes on by leave of another token, until `expires_at` (epoch ms) if that ever ends."""
+    body: dict[str, Any] = {"type": "authenticated"}
+    if expires_at is not None:
+        body["expiresAt"] = expires_at
+    return Message("authenticated", orjson.dumps(body))
 
 
 PONG: Final = Message("pong", orjson.dumps({"type": "pong"}))

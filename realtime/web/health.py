@@ -1,17 +1,37 @@
-"""`GET /api/health`: whether what we serve can be believed, cluster by cluster."""
+"""`GET /api/health`: whether what we serve can be believed, cluster by cluster; and what those ask who start, stop and balance servers."""
 
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final, Literal
 
 import orjson
 from aiohttp import web
 
+from realtime.errors import RequestError
 from realtime.state.freshness import Quality
 from realtime.stream.hub import Hub
+from realtime.web.bodies import ClusterHealth, Health
 from realtime.web.site import SITE
 
 UNSERVING: Final = ("starting", "down")
 """Statuses that make a load balancer look elsewhere (503)."""
+
+
+PROBED: Final = {"Cache-Control": "no-store"}
+
+
+async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 — whoever asks
+    """`GET /livez`: the event loop answers. Nothing else is asked: a restart mends no source."""
+    return web.json_response({"status": "ok"}, headers=PROBED)
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """`GET /readyz`: there is something to serve, be it old, and this server stays."""
+    site = request.app[SITE]
+    if site.stopping:
+        raise RequestError("restarting", "this server is about to stop", status=503)
+    if not any(hub.known for hub in site.hubs.values()):
+        raise RequestError("no_data_yet", "no data of any cluster yet", status=503)
+    return web.json_response({"status": "ok"}, headers=PROBED)
 
 
 async def health(request: web.Request) -> web.Response:
@@ -19,7 +39,7 @@ async def health(request: web.Request) -> web.Response:
     site = request.app[SITE]
     clusters = [cluster(hub) for hub in site.hubs.values()]
     status = overall([Quality(each["quality"]) for each in clusters])
-    body = {
+    body: Health = {
         "status": status,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "version": site.version,
@@ -41,7 +61,7 @@ async def clusters(request: web.Request) -> web.Response:
     )
 
 
-def overall(qualities: list[Quality]) -> str:
+def overall(qualities: list[Quality]) -> Literal["ok", "degraded", "starting", "down"]:
     """One word for all clusters: `ok`, `degraded`, `starting` or `down`."""
     kinds = set(qualities)
     if kinds == {Quality.LIVE}:
@@ -51,9 +71,9 @@ def overall(qualities: list[Quality]) -> str:
     return "down" if kinds <= {Quality.DOWN, Quality.STARTING} else "degraded"
 
 
-def cluster(hub: Hub) -> dict[str, Any]:
+def cluster(hub: Hub) -> ClusterHealth:
     """One cluster's health."""
-    health: dict[str, Any] = {"name": hub.name, "quality": hub.quality.value}
+    health: ClusterHealth = {"name": hub.name, "quality": hub.quality.value, "faults": hub.faults}
     age = hub.data_age_ms
     if age is not None:
         health["dataAgeSeconds"] = round(age / 1000, 1)
@@ -63,4 +83,4 @@ def cluster(hub: Hub) -> dict[str, Any]:
     if main is not None:
         health["dialect"] = main["dialect"]
         health["dialectDecidedBy"] = main["decidedBy"]
-    return health | {"faults": hub.faults}
+    return health

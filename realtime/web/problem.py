@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from realtime.errors import RequestError, SourceError, SourceUnavailable
+from realtime.web.site import SITE
 
 RETRY_AFTER: Final = {"Retry-After": "5"}
 """A poll interval later there may be data."""
@@ -48,6 +49,7 @@ async def problems(
     try:
         return await handler(request)
     except RequestError as error:
+        request.app[SITE].door.refusals[error.code] += 1
         return problem(
             error.status,
             error.detail,
@@ -64,11 +66,17 @@ async def problems(
             raise
         kept = {name: value for name, value in error.headers.items() if name in ("Allow", "Upgrade")}
         return problem(error.status, _explain(error, request), headers=kept)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionResetError) and _has_left(request):
+            return web.Response()  # which aiohttp finds nobody to send to; of thousands who return at once, hundreds leave like that
         log.exception("a handler failed", path=request.path)
         if request.task.cancelling():
             raise
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the server's log says more")
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _explain(error: web.HTTPException, request: web.Request) -> str:

@@ -2,28 +2,44 @@
 
 import asyncio
 import time
+from typing import Final
 
 from aiohttp import web
 
 from realtime.stream import messages
 from realtime.web import cors
+from realtime.web.access import GATE, Gate, Handler, Transport, proofs_of
 from realtime.web.analytics import ARCHIVE, Archive, analytics
-from realtime.web.health import clusters, health
+from realtime.web.caller import Role
+from realtime.web.documents import DOCUMENTS, document, documents
+from realtime.web.headers import guard_headers
+from realtime.web.health import clusters, health, livez, readyz
 from realtime.web.longpoll import changes
+from realtime.web.metrics import FIGURES, Figures, count, metrics
+from realtime.web.pages import DIST, PAGES, page, read
 from realtime.web.problem import problems
 from realtime.web.rest import jobs, no_single_jobs, node, nodes, queues, state, stats
+from realtime.web.screens import SCREENS, Screens, screens
+from realtime.web.session import log_in, log_out, ticket
 from realtime.web.shelf import SHELF, Shelf
 from realtime.web.site import SITE, Site
 from realtime.web.sse import events
 from realtime.web.websocket import websocket
 
 ROUTES = (
+    web.get("/", page),
+    web.get("/kiosk", page),
+    web.get("/docs", page),
+    web.get("/client.js", page),
+    web.get("/favicon.svg", page),
+    web.get("/assets/{name}", page),
     web.get("/api/ws", websocket),
     web.get("/api/events", events, allow_head=False),
     web.get("/api/changes", changes, allow_head=False),
     web.get("/api/state", state),
     web.get("/api/health", health),
     web.get("/api/clusters", clusters),
+    web.get("/api/screens", screens),
     web.get("/api/jobs", jobs),
     web.get("/api/nodes", nodes),
     web.get("/api/nodes/{id}", node),
@@ -35,17 +51,55 @@ ROUTES = (
     web.delete("/api/jobs/{id}", no_single_jobs),
     web.post("/api/jobs/{id}/hold", no_single_jobs),
     web.post("/api/jobs/{id}/release", no_single_jobs),
+    web.post("/api/session", log_in),
+    web.delete("/api/session", log_out),
+    web.post("/api/tickets", ticket),
+    web.get("/api/openapi.json", document),
+    web.get("/api/asyncapi.json", document),
+    web.get("/livez", livez),
+    web.get("/readyz", readyz),
+    web.get("/metrics", metrics),
 )
 
 
+TRANSPORTS: Final[dict[Handler, Transport]] = {websocket: "websocket", events: "sse", changes: "longpoll"}
+"""Handlers that hold a connection for long."""
+
+ROLES: Final[dict[Handler, Role | None]] = {
+    page: None,
+    document: None,
+    livez: None,
+    readyz: None,
+    log_in: None,
+    log_out: None,
+    screens: Role.ADMIN,
+    metrics: Role.ADMIN,
+}
+"""Who may, where tokens are asked for: None is everyone, any role is enough for what is not named here."""
+
+
 def application(site: Site) -> web.Application:
-    """The site as an aiohttp application; it says goodbye to every reader when it shuts down."""
-    app = web.Application(middlewares=[problems])
+    """The site as an aiohttp application; it says goodbye to every reader when it shuts down. Raises ConfigError."""
+    settings = site.settings
+    gate = Gate(settings, proofs_of(settings), transports=TRANSPORTS, roles=ROLES)
+    app = web.Application(
+        middlewares=[problems, gate.middleware], client_max_size=settings.max_body_kib * 1024
+    )
+    # One count of refusals, whoever refuses.
+    gate.limits.refused = site.door.refusals
+    app[GATE] = gate
+    app.cleanup_ctx.append(gate.running)
     app[SITE] = site
+    app[PAGES] = read(DIST)
     app[SHELF] = Shelf()
+    app[SCREENS] = Screens()
+    app[DOCUMENTS] = documents(settings, site.version)
+    app[FIGURES] = Figures(site)
     app[ARCHIVE] = Archive(site.settings.data_cache_ttl / 1000, time.monotonic)
     app.add_routes(ROUTES)
     cors.setup(app, site.settings.cors_origin)
+    guard_headers(app, settings, private=gate.asks)
+    app.on_response_prepare.append(count)
     app.on_shutdown.append(say_goodbye)
     return app
 

@@ -6,7 +6,9 @@ known: `jobs` of a node is as long as the truth and holds nulls, since no metric
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
+
+from realtime.web.bodies import Jobs, JobSummary, NodeRow, QueueJobs, QueueRow, Stats, UserJobs
 
 Entity = Mapping[str, Any]
 
@@ -16,19 +18,22 @@ MOST_JOBS: Final = 10_000
 Entities = Mapping[str, Entity]
 
 
-def jobs(summary: Entities, users: Entities, queues: Entities, *, limit: int | None) -> dict[str, Any]:
+def jobs(summary: Entities, users: Entities, queues: Entities, *, limit: int | None) -> Jobs:
     """`{summary, byUser, byQueue}`: the busiest first; `limit` cuts `byUser`."""
     totals = dict(summary.get("jobs", {}))
     known = {new: totals.pop(old) for new, old in _JOB_NAMES.items() if old in totals}
-    by_user = [
+    by_user: list[UserJobs] = [
         {"user": name, "count": user["runningJobs"]} for name, user in users.items() if "runningJobs" in user
     ]
     by_queue = [
-        {"queue": name, **{new: queue[old] for new, old in _QUEUE_NAMES.items() if old in queue}}
+        cast(
+            "QueueJobs",
+            {"queue": name} | {new: queue[old] for new, old in _QUEUE_NAMES.items() if old in queue},
+        )
         for name, queue in queues.items()
     ]
     return {
-        "summary": {**known, **totals},
+        "summary": cast("JobSummary", {**known, **totals}),
         "byUser": sorted(by_user, key=lambda row: (-row["count"], row["user"]))[:limit],
         "byQueue": sorted(by_queue, key=lambda row: (-row.get("count", 0), row["queue"])),
     }
@@ -38,24 +43,25 @@ _JOB_NAMES = {"total": "total", "running": "running", "queued": "queued", "hold"
 _QUEUE_NAMES = {"count": "totalJobs", "running": "runningJobs", "queued": "queuedJobs"}
 
 
-def nodes(entities: Iterable[Entity]) -> list[dict[str, Any]]:
+def nodes(entities: Iterable[Entity]) -> list[NodeRow]:
     """Every node, in the order in which a person would count them."""
     return [node(entity) for entity in sorted(entities, key=lambda entity: natural(entity["name"]))]
 
 
-def node(entity: Entity) -> dict[str, Any]:
+def node(entity: Entity) -> NodeRow:
     """One node: as streamed, and what the old frontend reads besides."""
     shape = dict(entity)
     for new, old in (("totalMemory", "totalMemoryGiB"), ("usedMemory", "usedMemoryGiB")):
         if old in entity:
             shape[new] = f"{entity[old]:g}GiB"
-    return shape | {"jobs": [None] * min(entity.get("jobCount", 0), MOST_JOBS), "properties": []}
+    shape |= {"jobs": [None] * min(entity.get("jobCount", 0), MOST_JOBS), "properties": []}
+    return cast("NodeRow", shape)
 
 
-def queues(entities: Entities) -> list[dict[str, Any]]:
+def queues(entities: Entities) -> list[QueueRow]:
     """Every queue, the fullest first. `enabled`, `started` and `priority` are in no metric, so they are not here."""
     return sorted(
-        (dict(queue) for queue in entities.values()),
+        (cast("QueueRow", dict(queue)) for queue in entities.values()),
         key=lambda queue: (-queue.get("totalJobs", 0), queue["name"]),
     )
 
@@ -84,7 +90,7 @@ _STATS = {
 }
 
 
-def stats(summary: Entities) -> dict[str, Any]:
+def stats(summary: Entities) -> Stats:
     """The cluster in a few numbers; `downNodes` counts offline ones too, as it always did."""
     shape = {
         field: summary[key][name] for field, (key, name) in _STATS.items() if name in summary.get(key, {})
@@ -92,7 +98,7 @@ def stats(summary: Entities) -> dict[str, Any]:
     counts = summary.get("nodes", {})
     if "down" in counts and "offline" in counts:
         shape["downNodes"] = counts["down"] + counts["offline"]
-    return shape
+    return cast("Stats", shape)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -1,9 +1,10 @@
-"""Prepared REST bodies, each encoded once and sent to everyone who asks while its tag holds."""
+"""Prepared REST bodies, each encoded once and sent to everyone who asks while its cursor holds."""
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from aiohttp import web
+
+from realtime.state.cursor import Cursor
 
 MAX_BYTES: Final = 32 * 2**20
 """Twenty times all nodes of a cluster of 5,000. What is more than that are filters that nobody repeats."""
@@ -12,15 +13,16 @@ OVERHEAD_BYTES: Final = 1_000
 """Of the tuple, the strings and the headers behind one body."""
 
 Key = tuple[str, str]
-"""Cluster, and path with query."""
+"""Cluster, and path with query as they were sent."""
 
 
 class Prepared(NamedTuple):
-    """A body, the cursor that it was true at, and the headers that go with it."""
+    """A body, the cursor that it is true at (as a tag too), and the headers that go with it."""
 
-    tag: str
+    cursor: Cursor
+    etag: str
     body: bytes
-    headers: Mapping[str, str]
+    headers: dict[str, str]
 
 
 class Shelf:
@@ -32,7 +34,7 @@ class Shelf:
         """Bytes of bodies kept."""
 
     def get(self, key: Key) -> Prepared | None:
-        """The body under this key, whatever its tag."""
+        """The body under this key, whatever its cursor."""
         return self._bodies.get(key)
 
     def put(self, key: Key, prepared: Prepared) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiohttp import web
 
 from realtime.config import Settings
+from realtime.counts import Door, Polls
 from realtime.errors import RequestError
 from realtime.state.grid import Grid
 from realtime.stream.hub import Hub
@@ -30,6 +31,13 @@ class Site:
     hello: Message
     """The first message of every stream."""
     version: str
+    build: str = ""
+    """What is installed."""
+    polls: Mapping[str, Polls] = field(default_factory=dict)
+    """How the polling of each cluster goes."""
+    door: Door = field(default_factory=Door)
+    stopping: bool = False
+    """Whether the server is about to stop: no balancer should send anyone."""
     closing: set[asyncio.Task[Any]] = field(default_factory=set)
     """Polite goodbyes under way."""
     sockets: set[Outlet] = field(default_factory=set)

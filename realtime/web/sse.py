@@ -9,8 +9,11 @@ from aiohttp import HttpVersion11, web
 from aiohttp_sse import EventSourceResponse
 
 from realtime.config import NO_COMMENT_PING_SECONDS
-from realtime.stream.messages import Message, chunk
-from realtime.web.asked import cursor_of, hub_of, view_of
+from realtime.stream.messages import CHUNK, EVENT, chunk
+from realtime.web.access import begun, hello_to
+from realtime.web.asked import cursor_of, hub_of, screen_of, view_of
+from realtime.web.caller import caller_of
+from realtime.web.screens import SCREENS
 from realtime.web.site import SITE
 from realtime.web.wire import Wire
 
@@ -23,14 +26,11 @@ class EventWire(Wire):
     def __init__(self, request: web.Request) -> None:
         transport = request.transport
         assert transport is not None  # noqa: S101 — a prepared connection has one
-        super().__init__(transport, request.app[SITE])
         self._chunked = request.version >= HttpVersion11
+        super().__init__(transport, CHUNK if self._chunked else EVENT, request.app[SITE])
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.finished = asyncio.Event()
         """Whether the body's end was written, or never will be."""
-
-    def encode(self, message: Message) -> bytes:
-        return message.chunk if self._chunked else message.event
 
     def prelude(self, retry_ms: int) -> None:
         """Tell the browser when to come back, should this stream break; another time for each."""
@@ -51,8 +51,10 @@ class EventWire(Wire):
 async def events(request: web.Request) -> web.StreamResponse:
     """Serve one event stream until the reader leaves or we say `bye`. A `Last-Event-ID` outranks `since`: it is the newer one."""
     site = request.app[SITE]
+    screens = request.app[SCREENS]
     hub = hub_of(request)
-    view = view_of(request.query, site.settings)
+    view = view_of(request.query, site.settings, caller_of(request).topics)
+    name = screen_of(request.query)
     response = EventSourceResponse(
         headers={},
         send_timeout=site.settings.slow_reader_timeout_seconds,
@@ -61,15 +63,20 @@ async def events(request: web.Request) -> web.StreamResponse:
     response.headers["Cache-Control"] = "no-cache, no-transform"
     await response.prepare(request)
     wire = EventWire(request)
+    begun(request, wire)
     async with response:
         wire.prelude(site.retry_ms())
-        wire.send(site.hello)
+        wire.send(hello_to(request))
         cursor = cursor_of(response.last_event_id or request.query.get("since"))
+        site.door.enter("sse", wire)
         subscriber = hub.subscribe(view, cursor, wire)
+        screen = screens.enter(name, "sse", wire, {hub: subscriber})
         try:
             await wire.ended
             await response.write_eof()
         finally:
+            screens.leave(screen)
             hub.unsubscribe(subscriber)
             wire.finished.set()
+            site.door.leave(wire, ours=wire.end_code)
     return response

@@ -3,39 +3,54 @@
 Nothing is awaited and nothing is framed per reader. Back-pressure is the subscriber's: it asks how much is unsent before it writes.
 """
 
+import socket
+import struct
 from abc import ABC, abstractmethod
 from asyncio import Transport
+from typing import Final
 
-from realtime.stream.messages import Message
+from aiohttp import WSCloseCode
+
+from realtime.stream.messages import Encoding, Message
 from realtime.web.site import Site
+
+BROKEN: Final = int(WSCloseCode.ABNORMAL_CLOSURE)
+"""Stands for a close code where none was said (RFC 6455, section 7.4.1)."""
+
+AT_ONCE: Final = struct.pack("ii", 1, 0)
+"""struct linger: on, for no time. Closing then sends a reset (RFC 9293, section 3.10.5)."""
 
 
 class Wire(ABC):
     """An outlet (see `stream/subscriber.py`) over one HTTP/1.1 connection."""
 
-    __slots__ = ("_ending", "_site", "_transport", "_written")
+    __slots__ = ("_encode", "_ending", "_site", "_transport", "_written")
 
-    def __init__(self, transport: Transport, site: Site) -> None:
+    def __init__(self, transport: Transport, encode: Encoding, site: Site) -> None:
         self._transport = transport
+        self._encode = encode
         self._site = site
         self._written = 0
-        self._ending = False
-
-    @abstractmethod
-    def encode(self, message: Message) -> bytes:
-        """The message's bytes on this transport."""
+        self._ending = 0
+        # uvloop then writes at once instead of at the end of the loop's turn; and who drains before closing waits for the last byte.
+        transport.set_write_buffer_limits(0)
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, site.settings.send_buffer_kib * 1024)
 
     @abstractmethod
     async def close(self, code: int) -> None:
         """Close, after everything was written."""
 
-    def send(self, message: Message) -> None:
-        """Hand over a message. asyncio logs each write to a closing transport, so those are left out."""
-        if self._ending or self._transport.is_closing():
-            return
-        data = self.encode(message)
+    def send(self, message: Message) -> int:
+        """Hand over a message, and return what is unsent then. asyncio logs each write to a closing transport, so those are left out."""
+        transport = self._transport
+        if self._ending or transport.is_closing():
+            return 0
+        data = self._encode(message)
         self._written += len(data)
-        self._transport.write(data)
+        transport.write(data)
+        return transport.get_write_buffer_size()
 
     def unsent(self) -> int:
         """Bytes in the transport's buffer."""
@@ -49,12 +64,20 @@ class Wire(ABC):
         """Say a last message and close. A second end does nothing."""
         if not self._ending:
             self.send(message)
-            self._ending = True
-            # So that who drains before closing waits for the last byte, not for the last 16 KiB.
-            self._transport.set_write_buffer_limits(0)
+            self._ending = code
             self._site.in_background(self.close(code))
 
     def abort(self) -> None:
-        """Drop the connection and what is unsent."""
-        self._ending = True
+        """Drop the connection and what is unsent. If anything is, then also what the kernel holds: else a peer that reads nothing would never
+        hear of the end, and its bytes would stay (those of 1,000 such, 137 MB, measured).
+        """
+        self._ending = self._ending or BROKEN
+        connection = self._transport.get_extra_info("socket")
+        if connection is not None and self.unsent():
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self._transport.abort()
+
+    @property
+    def end_code(self) -> int:
+        """The code with which this side ended the connection; 0 while it has not."""
+        return self._ending

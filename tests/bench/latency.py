@@ -27,6 +27,10 @@ CAPTURE = Path(__file__).parent.parent / "data" / "metrics" / "at-1794166412.txt
 SAMPLES = 12
 
 
+class Watch(WebSocketReader):
+    entities = "unchecked"
+
+
 async def visible(session: aiohttp.ClientSession, url: str, value: int) -> float:
     """When a query first answers with the value."""
     params = {"match[]": 'pbs_node_jobs{node="hopper-03"}'}
@@ -47,7 +51,7 @@ async def measure(victoria_metrics: VictoriaMetrics, interval_seconds: float) ->
     async with (
         serving(settings) as server,
         aiohttp.ClientSession() as session,
-        WebSocketReader(session, server.url) as reader,
+        Watch(session, server.url) as reader,
     ):
         await reader.until(lambda client: client.state is not None)
         for value in range(1_000, 1_000 + SAMPLES):

@@ -6,6 +6,7 @@ from typing import Any
 
 from realtime.pbs.assemble import Assembler, Policy
 from realtime.source.exposition import Exposition
+from tests import told
 from tests.steps import finish
 
 Topics = dict[str, dict[str, dict[str, Any]]]
@@ -30,6 +31,7 @@ class Cluster:
         reading = finish(self.exposition.read(text.encode(), now_ms or 1))
         topics = finish(self.assembler.assemble(reading.changed, reading.gone, now_ms))
         assert topics is not None
+        told.check("openapi", {"$ref": "#/components/schemas/State"}, topics)
         return topics
 
     def scrape(self, *texts: str, after_ms: int = SCRAPE_MS) -> Topics:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from structlog.contextvars import get_contextvars
 
 from realtime.errors import SourceEmpty, SourceError, SourceMalformed, SourceUnavailable
 from realtime.pbs.assemble import Assembler
@@ -306,3 +307,34 @@ async def test_slices_give_others_their_turn() -> None:
 
     assert result == "done"
     assert turns == ["work 0", "other 0", "work 1", "other 1", "work 2", "other 2"]
+
+
+async def test_polls_are_counted_by_outcome(polled: Polled) -> None:
+    """A poll that fetched, one that saw nothing new and one that failed are told apart, and all have lasted."""
+    await polled.scrape(3)
+    await polled.poller.poll()
+    polled.source.newest = SourceUnavailable("nothing listens")
+    await polled.poller.poll()
+
+    counts = polled.poller.counts
+    assert counts.outcomes == {"fetched": 2, "unchanged": 1, "POLL_FAILED": 1}
+    assert sum(counts.durations.counts) == 4
+    assert counts.series == 2
+
+
+async def test_a_publication_bears_the_polls_id(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is logged while a poll asks and publishes bears one id, another at each poll, and none when it is over."""
+    ids = []
+
+    def publish(state: Mapping[str, Mapping[str, Any]], at: int) -> bool:
+        ids.append(get_contextvars()["poll"])
+        return polled.publish(state, at)
+
+    monkeypatch.setattr(polled.poller, "_publish", publish)
+    await polled.scrape(3)
+    polled.clock.seconds += 60
+    await polled.scrape(4)
+
+    assert ids[0] == ids[1]  # the present, then the trend's past
+    assert len(set(ids)) == 4
+    assert "poll" not in get_contextvars()

@@ -5,9 +5,22 @@ from collections.abc import Callable
 from realtime.state.cursor import Cursor
 from realtime.state.freshness import Freshness
 from realtime.state.view import View
-from realtime.stream.hub import IDLE_EDITIONS, Hub
+from realtime.stream.hub import BATCH, IDLE_BYTES, IDLE_EDITIONS, Hub
+from realtime.stream.messages import Message
 from tests.client import ClientModel
 from tests.fakes import FakeClock, FakeOutlet
+
+
+class SlowToWrite(FakeOutlet):
+    """Each write takes a tenth of a millisecond."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def send(self, message: Message) -> int:
+        self.clock.seconds += 0.000_1
+        return super().send(message)
 
 
 def publish(hub: Hub, x: int) -> bool:
@@ -28,12 +41,12 @@ def test_publish_and_subscribe_are_plain_functions() -> None:
 
 
 async def test_a_publication_in_the_middle_of_a_fan_out_is_lost_on_nobody(
-    make_hub: Callable[..., Hub],
+    make_hub: Callable[..., Hub], clock: FakeClock
 ) -> None:
     """Readers served before and after a publication that comes between two slices all end with the newest state."""
-    hub = make_hub(fan_out_slice=2)
+    hub = make_hub(fan_out_slice_ms=1)
     publish(hub, 0)
-    outlets = [FakeOutlet() for _ in range(7)]
+    outlets = [SlowToWrite(clock) for _ in range(3 * BATCH)]
     for outlet in outlets:
         hub.subscribe(View(), None, outlet)
     publish(hub, 1)
@@ -45,8 +58,26 @@ async def test_a_publication_in_the_middle_of_a_fan_out_is_lost_on_nobody(
     await fanning
     await hub.fan_out()
 
-    assert [client_of(outlet).state for outlet in outlets] == [client_of(outlets[0]).state] * 7
+    assert [client_of(outlet).state for outlet in outlets] == [client_of(outlets[0]).state] * len(outlets)
     assert client_of(outlets[0]).cursor == "k3f9-3"
+
+
+async def test_who_leaves_in_the_middle_of_a_fan_out_hears_no_more(
+    make_hub: Callable[..., Hub], clock: FakeClock
+) -> None:
+    """A reader that chooses another view between two slices is told nothing more of the first: its patch would fit neither."""
+    hub = make_hub(fan_out_slice_ms=1)
+    publish(hub, 0)
+    outlets = [SlowToWrite(clock) for _ in range(2 * BATCH)]
+    subscribers = [hub.subscribe(View(), None, outlet) for outlet in outlets]
+    publish(hub, 1)
+    fanning = asyncio.create_task(hub.fan_out())
+    await asyncio.sleep(0)
+    assert "diff" not in outlets[-1].types()
+    hub.subscribe(View(("queues",)), None, outlets[-1], instead=subscribers[-1])
+    await fanning
+
+    assert outlets[-1].types() == ["snapshot", "heartbeat", "snapshot", "heartbeat"]
 
 
 async def test_before_anything_is_known_there_is_only_a_heartbeat(hub: Hub, clock: FakeClock) -> None:
@@ -210,8 +241,30 @@ def test_views_that_nobody_reads_are_forgotten(hub: Hub) -> None:
         subscriber = hub.subscribe(View(("nodes",), (f"n{number}",)), None, FakeOutlet())
         hub.unsubscribe(subscriber)
 
-    assert len(hub._editions) <= IDLE_EDITIONS + 2
-    assert View(("nodes",), ("kept",)) in hub._editions
+    assert len(hub._idle) == IDLE_EDITIONS
+    assert list(hub._editions) == [View(("nodes",), ("kept",))]
+
+
+async def test_what_views_without_readers_hold_prepared_is_bounded(hub: Hub) -> None:
+    """Snapshots for whoever comes by add up to a bounded number of bytes, the next sweep sees to that; the latest are kept."""
+    hub.publish({"nodes": {f"n{i:03}": {"x": "y" * (IDLE_BYTES // 400)} for i in range(100)}}, 1)
+    for number in range(100):
+        hub.edition(View(("nodes",), (f"n{number:03}", "n0*"))).snapshot("new")
+    await hub.sweep()
+
+    assert sum(edition.size for edition in hub._idle.values()) <= IDLE_BYTES
+    assert View(("nodes",), ("n099", "n0*")) in hub._idle
+
+
+def test_who_comes_back_finds_the_snapshot_that_was_made(hub: Hub) -> None:
+    """When all readers of a view leave and return, its snapshot is not made again."""
+    publish(hub, 1)
+    before, after = FakeOutlet(), FakeOutlet()
+    hub.unsubscribe(hub.subscribe(View(), None, before))
+    hub.subscribe(View(), None, after)
+
+    assert before.messages[0].type == "snapshot"
+    assert before.messages[0] is after.messages[0]
 
 
 def test_goodbye_is_said_to_each_with_another_time_to_return(hub: Hub) -> None:

@@ -1,3 +1,5 @@
+from hashlib import sha512
+
 import orjson
 import pytest
 from hypothesis import given, strategies as st
@@ -5,6 +7,7 @@ from websockets.frames import Frame, Opcode
 
 from realtime.state.cursor import Cursor
 from realtime.stream import messages
+from realtime.stream.messages import Message, squeezing
 
 HERE = Cursor("k3f9", 1041)
 
@@ -86,3 +89,24 @@ def test_messages_are_those_of_the_contract() -> None:
         {"type": "error", "code": "unknown_topic", "detail": "d"},
         {"type": "pong"},
     ]
+
+
+def test_a_compressed_frame_is_made_once_a_window_and_only_where_it_pays() -> None:
+    """Readers of one window share a frame, which is marked as compressed; a message that would not become smaller stays plain."""
+    text = Message("diff", b'{"type":"diff","patch":"%s"}' % (b"abcd" * 500))
+    random = Message("diff", sha512(b"x").digest())
+
+    assert text.squeezed(15) is text.squeezed(15)
+    assert text.squeezed(15)[0] == 0xC1
+    assert len(text.squeezed(15)) < len(text.frame) / 10
+    assert random.squeezed(15) is random.frame
+
+
+def test_only_messages_of_some_size_are_compressed() -> None:
+    """A reader who negotiated compression gets small messages plain, in the frame that all others get."""
+    small, large = Message("diff", b"x" * 99), Message("diff", b"x" * 100)
+    encode = squeezing(15, 100)
+
+    assert encode(small) is small.frame
+    assert encode(large) is large.squeezed(15)
+    assert squeezing(15, 100) is encode

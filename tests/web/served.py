@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 import orjson
+import pytest
 from aiohttp import web
 from multidict import CIMultiDictProxy
 from yarl import URL
@@ -25,8 +26,10 @@ from realtime.state.view import TOPICS
 from realtime.stream import messages
 from realtime.stream.hub import Hub
 from realtime.stream.subscriber import Outlet, Subscriber
+from realtime.web.listening import Runner
 from realtime.web.routes import application
 from realtime.web.site import Site
+from tests import told
 from tests.steps import finish
 
 T = TypeVar("T")
@@ -152,6 +155,7 @@ class Socket:
     async def next(self) -> dict[str, Any]:
         """The next message; fails if the connection closes instead."""
         message: dict[str, Any] = await self.connection.receive_json(timeout=PATIENCE_SECONDS)
+        told.frame(message)
         return message
 
     async def take(self, *types: str) -> list[dict[str, Any]]:
@@ -199,7 +203,10 @@ class Events:
         if not block:
             return None
         lines = block.decode().removesuffix("\n\n").split("\n")
-        return Event(dict(line.split(": ", 1) for line in lines))
+        event = Event(dict(line.split(": ", 1) for line in lines))
+        if "data" in event.fields:
+            told.frame(event.message, channel="events")
+        return event
 
     async def take(self, *types: str) -> list[dict[str, Any]]:
         """The next messages, which must be of these types; heartbeats between them may come at any time."""
@@ -229,6 +236,11 @@ class Raw(NamedTuple):
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await self.reader.read()
 
+    async def reset(self) -> None:
+        """Read until the other side resets the connection; fails if it ends properly instead."""
+        with pytest.raises(ConnectionResetError):
+            await self.rest()
+
 
 class Served:
     """A running server."""
@@ -242,16 +254,15 @@ class Served:
         self.histories = histories
         self.app = application(site)
         # As app.py makes it.
-        self.runner = web.AppRunner(
-            self.app, handler_cancellation=True, shutdown_timeout=1.0, access_log=None
-        )
+        self.runner = Runner(self.app)
         self.session: aiohttp.ClientSession
         self.port = 0
         self._hubs_at_work: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
+    async def start(self, port: int = 0) -> None:
+        """Listen, at a port of the system's choice unless one is named."""
         await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", 0, backlog=1024).start()
+        await web.TCPSite(self.runner, "127.0.0.1", port, backlog=1024).start()
         self.port = self.runner.addresses[0][1]
         self._hubs_at_work = [asyncio.create_task(hub.run()) for hub in self.site.hubs.values()]
         self.session = aiohttp.ClientSession(
@@ -328,7 +339,9 @@ class Served:
         async with self.session.request(
             method, self.url(path), headers=named, allow_redirects=False
         ) as response:
-            return Answer(response.status, response.headers, await response.read())
+            answer = Answer(response.status, response.headers, await response.read())
+        told.body(method, path, answer.status, answer.headers.get("Content-Type", ""), answer.body)
+        return answer
 
     async def get(self, path: str, **headers: str) -> Answer:
         return await self.ask("GET", path, **headers)

@@ -8,7 +8,7 @@ from realtime.config import Settings
 from realtime.errors import RequestError
 from realtime.state.cursor import Cursor
 from realtime.state.view import TOPICS, View
-from realtime.web.asked import cursor_of, integer, items, make_view, view_of
+from realtime.web.asked import cursor_of, integer, items, make_view, screen_of, view_of
 
 SETTINGS = Settings(max_globs=2, max_glob_length=8)
 
@@ -98,3 +98,19 @@ def test_items_are_separated_or_repeated() -> None:
     """Commas and repetition mean the same; empty items are none."""
     assert items(URL("/?a=1,2&b=9&a=,3,").query, "a") == ["1", "2", "3"]
     assert items(URL("/?b=9").query, "a") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [("", None), ("screen=lobby", "lobby"), ("screen=hall%203", "hall 3"), ("screen=大堂", "大堂")],
+)
+def test_a_screen_may_name_itself(query: str, name: str | None) -> None:
+    """Any printable text names a screen; who gives none has no name."""
+    assert screen_of(URL(f"/?{query}").query) == name
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "\u202e", "x" * 65])
+def test_a_name_that_nobody_can_read_is_refused(name: str) -> None:
+    """A name that is empty, blank, unprintable or too long is the reader's error, which says what a name is."""
+    with pytest.raises(RequestError, match="screen must be 1 to 64 printable characters"):
+        screen_of(MultiDict(screen=name))

@@ -122,6 +122,31 @@ async def test_a_preflight_is_answered(server: Served, path: str, method: str) -
     assert answer.headers["Vary"] == "Origin"
 
 
+async def test_a_preflight_allows_no_more_than_there_is(server: Served) -> None:
+    """A method that the address has not, or a header that nothing here reads, is refused."""
+    ask = {"Origin": PAGE, "Access_Control_Request_Method": "GET"}
+
+    assert (await server.ask("OPTIONS", "/api/nodes", **ask)).status == 200
+    assert (
+        await server.ask("OPTIONS", "/api/nodes", **(ask | {"Access_Control_Request_Method": "PUT"}))
+    ).status == 403
+    strange = await server.ask("OPTIONS", "/api/nodes", Access_Control_Request_Headers="x-strange", **ask)
+    assert strange.status == 403
+
+
+@pytest.mark.parametrize(("origins", "credentials"), [(PAGE, "true"), ("*", None)])
+@pytest.mark.parametrize("status", EVERY_STATUS)
+async def test_only_a_known_page_may_come_with_a_cookie(
+    serve: Serve, status: int, origins: str, credentials: str | None
+) -> None:
+    """A listed page may read every status of a request with a cookie, errors too; under `*` nobody may."""
+    server = await serve(cors_origin=origins)
+    server.publish(small_state())
+
+    headers = await status_with_cors(server, status, PAGE)
+    assert headers.get("Access-Control-Allow-Credentials") == credentials
+
+
 @pytest.mark.parametrize(
     "headers",
     [

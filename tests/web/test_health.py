@@ -144,3 +144,34 @@ async def test_every_cluster_is_listed(serve: Serve) -> None:
 def test_one_word_for_all(qualities: str, word: str) -> None:
     """The server is ok only if every cluster is live, and unserving only if none has anything to show."""
     assert overall([Quality(each) for each in qualities.split()]) == word
+
+
+async def test_a_server_without_data_is_alive_and_not_ready(serve: Serve) -> None:
+    """Before the first publication the loop answers, and there is nothing to send anyone for."""
+    server = await serve(clusters=("hopper", "vanda"))
+    alive, ready = await server.get("/livez"), await server.get("/readyz")
+    server.publish(small_state(), "vanda")
+    later = await server.get("/readyz")
+
+    assert (alive.status, alive.json) == (200, {"status": "ok"})
+    assert (ready.status, ready.json["code"], "Retry-After" in ready.headers) == (503, "no_data_yet", True)
+    assert (later.status, later.json) == (200, {"status": "ok"})
+    assert {each.headers["Cache-Control"] for each in (alive, ready, later)} == {"no-store"}
+
+
+async def test_a_lost_source_leaves_a_server_ready(server: Served) -> None:
+    """Old data is served with its age: a balancer that took the server away would make it none."""
+    server.hub.freshen(Freshness(NOW, problem="no answer", reachable=False))
+    server.clock.ms += 180_001
+
+    assert (await server.get("/readyz")).status == 200
+
+
+async def test_a_server_that_stops_is_not_ready(server: Served) -> None:
+    """Once it was told to stop it says so, and still serves and lives."""
+    server.site.stopping = True
+
+    answer = await server.get("/readyz")
+    assert (answer.status, answer.json["code"]) == (503, "restarting")
+    assert (await server.get("/livez")).status == 200
+    assert (await server.get("/api/state")).status == 200

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 import structlog
+from aiohttp import web
 
-from tests.web.served import Served
+from tests.web.served import Served, served, until
 
 SECRET = "http://operator:hunter2@upstream:8428"
 
@@ -29,7 +30,7 @@ async def test_a_problem_has_the_members_of_its_standard(server: Served) -> None
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
+        "/index.html",
         "/api",
         "/api/",
         "/api/nodes/",
@@ -112,6 +113,30 @@ async def test_the_readers_mistakes_are_not_logged(server: Served) -> None:
             assert (await server.get(path)).status >= 400
 
     assert log == []
+
+
+async def test_who_has_left_before_the_answer_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    """A reader whose connection is gone when its answer begins is answered by nothing, and nothing is logged."""
+
+    async def leave(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        response = web.StreamResponse()
+        await response.prepare(request)
+        return response
+
+    server = served()
+    server.app.router.add_get("/leave", leave)
+    await server.start()
+    with structlog.testing.capture_logs() as log, caplog.at_level(logging.WARNING):
+        async with server.raw(b"GET /leave HTTP/1.1\r\nHost: x\r\n\r\n") as raw:
+            heard = await raw.rest()
+        await until(lambda: not server.connections())
+    await server.end()
+
+    assert heard == b""
+    assert log == []
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize(

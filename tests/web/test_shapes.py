@@ -24,7 +24,7 @@ def test_known_totals_come_first_under_their_old_names() -> None:
 
 def test_what_is_unknown_is_absent() -> None:
     """Neither totals, nor counts of a queue, nor users without a count are made up."""
-    body = shapes.jobs({}, {"ann": {"name": "ann"}}, {"q": {"name": "q", "runningJobs": 1}}, limit=None)
+    body: Any = shapes.jobs({}, {"ann": {"name": "ann"}}, {"q": {"name": "q", "runningJobs": 1}}, limit=None)
 
     assert body == {"summary": {}, "byUser": [], "byQueue": [{"queue": "q", "running": 1}]}
 
@@ -51,7 +51,8 @@ def test_a_node_is_as_streamed_and_more() -> None:
         "usedMemoryGiB": 0.0,
     }
 
-    assert shapes.node(entity) == entity | {
+    row: Any = shapes.node(entity)
+    assert row == entity | {
         "totalMemory": "1007.5GiB",
         "usedMemory": "0GiB",
         "jobs": [None, None, None],
@@ -61,7 +62,8 @@ def test_a_node_is_as_streamed_and_more() -> None:
 
 def test_a_node_of_unknown_memory_has_none() -> None:
     """Without a memory reading there is no memory string, and without a job count no jobs."""
-    assert shapes.node({"id": "a", "name": "a", "state": "unknown"}) == {
+    row: Any = shapes.node({"id": "a", "name": "a", "state": "unknown"})
+    assert row == {
         "id": "a",
         "name": "a",
         "state": "unknown",
@@ -78,7 +80,8 @@ def test_the_shapes_leave_the_entities_alone() -> None:
 
     shapes.node(entity)
     shapes.jobs(summary, {}, {"q": queue}, limit=None)
-    shapes.queues({"q": queue})[0]["x"] = 1
+    rows: list[Any] = [*shapes.queues({"q": queue})]
+    rows[0]["x"] = 1
     assert (entity, summary, queue) == (
         {"id": "a", "name": "a", "state": "free", "jobCount": 1},
         {"jobs": {"held": 1}},

@@ -1,18 +1,20 @@
+from realtime.state.cursor import Cursor
 from realtime.web.shelf import MAX_BYTES, Prepared, Shelf
 
 
-def body(size: int, tag: str = "k3f9-1") -> Prepared:
-    return Prepared(tag, b"x" * size, {})
+def body(size: int, revision: int = 1) -> Prepared:
+    cursor = Cursor("k3f9", revision)
+    return Prepared(cursor, f'"{cursor}"', b"x" * size, {})
 
 
 def test_a_body_replaces_the_one_before() -> None:
     """Under one key only the newest body is kept, and only its bytes count."""
     shelf, other = Shelf(), Shelf()
     shelf.put(("h", "/a"), body(10))
-    shelf.put(("h", "/a"), body(3, "k3f9-2"))
+    shelf.put(("h", "/a"), body(3, 2))
     other.put(("h", "/a"), body(3))
 
-    assert shelf.get(("h", "/a")) == body(3, "k3f9-2")
+    assert shelf.get(("h", "/a")) == body(3, 2)
     assert shelf.size == other.size
 
 

@@ -254,11 +254,9 @@ async def test_a_reader_that_reads_nothing_is_cut_off(serve: Serve) -> None:
             (diff,) = await other.take("diff")
             model.hear(diff)
         await cutting
-        heard = await stuck.rest()
+        await stuck.reset()
         server.publish({"queues": {}})
         model.hear((await other.take("diff"))[0])
-    assert len(heard) < 2**24
-    assert not heard.endswith(b"0\r\n\r\n")
     assert model.state == {"queues": {}}
     assert model.count("diff") == 11
     await until(lambda: not server.connections())

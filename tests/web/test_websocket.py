@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from hashlib import sha256
 from typing import Any
 
 import pytest
 import websockets
 from aiohttp import WSMsgType
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from realtime.state.view import TOPICS
+from realtime.stream.messages import squeezing
 from tests.client import ClientModel
 from tests.web.served import AGE_MS, NOW, UPGRADE, Serve, Served, Socket, node, small_state, until
 
@@ -158,8 +161,77 @@ async def test_a_library_of_another_make_understands_it(server: Served) -> None:
     await until(lambda: not server.listeners())
 
 
-async def test_nothing_is_compressed(server: Served) -> None:
-    """A client that offers compression is not given it: shared frames beside a compressor would corrupt its stream."""
+# -- compression: shared frames, each compressed on its own
+
+
+async def publish_small_and_large(server: Served, turn: int) -> None:
+    """Two diffs: one too large to go plain and unlike any before it, one small."""
+    said = "".join(sha256(b"%d %d" % (turn, i)).hexdigest() for i in range(20))
+    for bob in (turn, -turn):
+        server.publish(
+            {"users": {"ann": {"name": "ann", "said": f"{said} {said}"}, "bob": {"name": "bob", "turn": bob}}}
+        )
+        await server.hub.fan_out()
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+async def test_every_window_is_served(serve: Serve, bits: int) -> None:
+    """aiohttp's own client, whose inflater goes on from message to message, reads plain and compressed frames mixed, for each window."""
+    server = await serve(compress_min_bytes=600)
+    server.publish(small_state())
+    model = ClientModel()
+    async with server.session.ws_connect(server.url("/api/ws"), compress=bits) as connection:
+        await until(server.listeners)
+        assert server.listeners()[0].outlet._encode is squeezing(bits, 600)  # type: ignore[attr-defined]
+        socket = Socket(connection)
+        for turn in range(1, 6):
+            await publish_small_and_large(server, turn)
+        await socket.say(type="ping")
+        while model.heard[-1:] != [{"type": "pong"}]:
+            model.hear(await socket.next())
+
+    assert model.count("diff") == 10
+    assert model.state is not None
+    assert model.state["users"] == server.hub.store.entities("users")
+
+
+@pytest.mark.parametrize("without_takeover", [False, True])
+@pytest.mark.parametrize("bits", [None, 9, 12, 14])
+async def test_an_independent_client_reads_compressed_frames(
+    serve: Serve, bits: int | None, without_takeover: bool
+) -> None:
+    """The `websockets` library reads them, with context takeover and without, whatever window it asked for."""
+    server = await serve(compress_min_bytes=600)
+    server.publish(small_state())
+    offer = ClientPerMessageDeflateFactory(
+        server_max_window_bits=bits, server_no_context_takeover=without_takeover
+    )
+    model = ClientModel()
+    async with websockets.connect(f"ws://127.0.0.1:{server.port}/api/ws", extensions=[offer]) as socket:
+        assert [type(each).__name__ for each in socket.protocol.extensions] == ["PerMessageDeflate"]
+        for turn in range(1, 6):
+            await publish_small_and_large(server, turn)
+        await socket.send('{"type":"ping"}')
+        while model.heard[-1:] != [{"type": "pong"}]:
+            model.hear(json.loads(await socket.recv()))
+
+    assert model.count("diff") == 10
+    assert model.state is not None
+    assert model.state["users"] == server.hub.store.entities("users")
+
+
+async def test_an_offer_that_would_be_answered_wrongly_is_not_taken(server: Served) -> None:
+    """A client that names the largest window is served plain, since aiohttp's answer would not name it and the client would hang up."""
+    offer = ClientPerMessageDeflateFactory(server_max_window_bits=15)
+    async with websockets.connect(f"ws://127.0.0.1:{server.port}/api/ws", extensions=[offer]) as socket:
+        assert socket.protocol.extensions == []
+        assert json.loads(await socket.recv())["type"] == "hello"
+
+
+async def test_compression_can_be_forbidden(serve: Serve) -> None:
+    """With `compress_min_bytes` 0 a client that offers compression is not given it."""
+    server = await serve(compress_min_bytes=0)
+    server.publish(small_state())
     async with server.session.ws_connect(server.url("/api/ws"), compress=15) as connection:
         await Socket(connection).take("hello", "snapshot", "heartbeat")
 
@@ -550,6 +622,16 @@ async def test_a_reader_that_reads_nothing_is_cut_off(serve: Serve) -> None:
         await until(lambda: len(server.site.sockets) == 1)
 
 
+async def test_who_reads_nothing_and_answers_no_ping_leaves_nothing_behind(serve: Serve) -> None:
+    """A WebSocket that is closed for an unanswered ping, with megabytes unsent, is gone with them; no sweep is needed."""
+    server = await serve(slow_reader_timeout_seconds=0.2, sweep_interval_seconds=10, shutdown_seconds=0.1)
+    server.publish(small_state() | {"users": {f"u{n}": {"name": "x" * 2**20} for n in range(16)}})
+    async with server.raw(UPGRADE, receive_buffer=4096):
+        await until(server.listeners)
+        await until(lambda: not server.listeners())
+        await until(lambda: not server.connections())
+
+
 async def test_commands_after_the_close_are_nothing(server: Served) -> None:
     """A reader who talks on after it was told to go is not obeyed, and leaves nothing behind."""
     async with server.socket("?topics=nope") as socket:
@@ -567,7 +649,7 @@ async def test_commands_after_the_close_are_nothing(server: Served) -> None:
 
 async def test_a_command_behind_a_large_snapshot_is_answered(server: Served) -> None:
     """A reader that asks while megabytes are still on their way to it is no stalled one: it gets them, and its answers."""
-    nodes = {f"n{number}": {"name": f"n{number}", "ballast": "x" * 2_000} for number in range(4_000)}
+    nodes = {f"n{number}": node(f"n{number}", stateDetail="x" * 2_000) for number in range(4_000)}
     server.publish({"nodes": nodes})
     async with server.socket("?topics=nodes") as socket:
         await socket.say(type="ping")
@@ -576,3 +658,17 @@ async def test_a_command_behind_a_large_snapshot_is_answered(server: Served) -> 
 
     assert len(heard[1]["state"]["nodes"]) == 4_000
     assert list(heard[3]["state"]) == ["queues"]
+
+
+async def test_commands_have_a_pace(serve: Serve) -> None:
+    """Some commands at once are obeyed; past that each is an error, and who goes on is told to come back later."""
+    server = await serve(max_commands_per_second=1, max_bad_commands=3)
+    server.publish(small_state())
+    async with server.socket() as socket:
+        await socket.take("hello", "snapshot")
+        for _ in range(14):
+            await socket.say(type="ping")
+        heard = await socket.take(*["pong"] * 11, *["error"] * 3)
+
+        assert {error["code"] for error in heard[11:]} == {"too_fast"}
+        assert await socket.closed() == 1013

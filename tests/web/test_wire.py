@@ -1,10 +1,14 @@
 """A connection as subscribers write to it."""
 
 import asyncio
+import socket
+import struct
+from collections.abc import AsyncIterator
+from operator import attrgetter
 
 import pytest
 
-from realtime.stream.messages import PONG, Message, bye, error
+from realtime.stream.messages import PONG, bye, error
 from realtime.web.site import Site
 from realtime.web.wire import Wire
 from tests.web.served import served
@@ -14,7 +18,8 @@ class FakeTransport(asyncio.Transport):
     """Keeps what is written; the kernel takes only what the test says."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.kernel = socket.socket()
+        super().__init__({"socket": self.kernel})
         self.written = b""
         self.buffered = 0
         self.limit: int | None = None
@@ -44,11 +49,8 @@ class JsonWire(Wire):
     """A wire that writes plain JSON, and notes how it is closed."""
 
     def __init__(self, transport: FakeTransport, site: Site) -> None:
-        super().__init__(transport, site)
+        super().__init__(transport, attrgetter("json"), site)
         self.codes: list[int] = []
-
-    def encode(self, message: Message) -> bytes:
-        return message.json
 
     async def close(self, code: int) -> None:
         self.codes.append(code)
@@ -68,8 +70,10 @@ class Wired:
 
 
 @pytest.fixture
-async def wired() -> Wired:
-    return Wired()
+async def wired() -> AsyncIterator[Wired]:
+    wired = Wired()
+    with wired.transport.kernel:
+        yield wired
 
 
 async def test_a_message_is_written_at_once(wired: Wired) -> None:
@@ -78,6 +82,24 @@ async def test_a_message_is_written_at_once(wired: Wired) -> None:
     wired.wire.send(PONG)
 
     assert wired.transport.written == PONG.json * 2
+
+
+async def test_the_kernel_holds_little(wired: Wired) -> None:
+    """What the kernel may hold for one reader is bounded: it would be sent however stale it is."""
+    kib = wired.site.settings.send_buffer_kib
+    held = wired.transport.kernel.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+
+    assert kib * 1024 <= held <= 2 * kib * 1024
+
+
+async def test_an_abort_leaves_nothing_in_the_kernel(wired: Wired) -> None:
+    """What a stalled peer has not read is dropped with the connection, and the peer is told by a reset."""
+    wired.wire.send(PONG)
+    wired.wire.abort()
+
+    lingers = wired.transport.kernel.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+
+    assert struct.unpack("ii", lingers) == (1, 0)
 
 
 async def test_it_knows_what_waits_and_what_was_taken(wired: Wired) -> None:
