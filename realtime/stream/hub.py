@@ -12,8 +12,7 @@ drained, cut off those who accept nothing, send the heartbeats that are due.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final
 
 import structlog
@@ -220,17 +219,20 @@ class Hub:
             self.counts.brought += len(some)
         self.counts.fan_outs.note(self._clock() - began)
 
-    async def _in_slices(self) -> AsyncIterator[tuple[tuple[Subscriber, ...], float]]:
+    async def _in_slices(self) -> AsyncIterator[tuple[list[Subscriber], float]]:
         """Everyone who listens, a few at a time, and the time; the event loop has its turn when a slice has lasted long enough."""
         now = self._clock()
         turn = now + self._slice_seconds
-        for some in batched(self.subscribers(), BATCH):
-            if now >= turn:
-                for _ in range(TURNS):
-                    await asyncio.sleep(0)
-                turn = self._clock() + self._slice_seconds
-            yield some, now
-            now = self._clock()
+        for audience in list(self._audiences.values()):
+            readers = list(audience)
+            for start in range(0, len(readers), BATCH):
+                if now >= turn:
+                    for _ in range(TURNS):
+                        await asyncio.sleep(0)
+                    now = self._clock()
+                    turn = now + self._slice_seconds
+                yield readers[start : start + BATCH], now
+                now = self._clock()
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -240,9 +242,9 @@ class Hub:
     async def sweep(self) -> None:
         """Look after whom a publication does not reach."""
         self._trim()
-        quality = self.quality
-        at, age = self.now_ms(), self.data_age_ms
         async for some, now in self._in_slices():
+            # Asked anew for every few readers: a poll may have come in between.
+            quality, at, age = self.quality, self.now_ms(), self.data_age_ms
             silent_since = now - self._heartbeat_seconds
             for subscriber in some:
                 if subscriber.left:
@@ -266,10 +268,3 @@ class Hub:
         for subscriber in self.subscribers():
             self.unsubscribe(subscriber)
             subscriber.outlet.end(messages.bye(code, reason, retry_ms()), code)
-
-
-def batched(subscribers: Iterable[Subscriber], size: int) -> Iterator[tuple[Subscriber, ...]]:
-    """As itertools.batched, which Python 3.11 has not."""
-    every = iter(subscribers)
-    while some := tuple(islice(every, size)):
-        yield some

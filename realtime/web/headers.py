@@ -31,5 +31,7 @@ def guard_headers(app: web.Application, settings: Settings, *, private: bool) ->
             said = response.headers.get(hdrs.CACHE_CONTROL, "")
             if "public" not in said and "no-store" not in said:
                 response.headers[hdrs.CACHE_CONTROL] = f"private, {said}" if said else "private"
+            # One address says more to one caller than to another, and an ETag does not tell to whom.
+            response.headers.add(hdrs.VARY, "Authorization, Cookie")
 
     app.on_response_prepare.append(guard)

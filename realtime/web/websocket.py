@@ -27,6 +27,11 @@ from realtime.web.screens import SCREENS, Screen, Screens
 from realtime.web.site import SITE, Site
 from realtime.web.wire import Wire
 
+PINGED_AFTER: Final = 4
+"""Slow readers' timeouts of silence before a ping, which finds peers that vanished while nothing was to be sent. Its pong is due after half of that,
+and waits behind a large snapshot: to be slow is the sweeper's to judge.
+"""
+
 EXTENSIONS: Final = "Sec-WebSocket-Extensions"
 UNANSWERABLE: Final = "server_max_window_bits=15"
 """An offer that aiohttp accepts without naming the window in its answer (RFC 7692, section 7.1.2.1), at which a strict client hangs up."""
@@ -84,7 +89,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
     socket = WebSocket(
         compress=limits.compress_min_bytes > 0 and UNANSWERABLE not in request.headers.get(EXTENSIONS, ""),
         timeout=limits.shutdown_seconds,
-        heartbeat=limits.slow_reader_timeout_seconds,
+        heartbeat=PINGED_AFTER * limits.slow_reader_timeout_seconds,
         max_msg_size=limits.max_command_kib * 1024,
     )
     if not socket.can_prepare(request):

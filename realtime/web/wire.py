@@ -33,7 +33,9 @@ class Wire(ABC):
         self._written = 0
         self._ending = 0
         # uvloop then writes at once instead of at the end of the loop's turn; and who drains before closing waits for the last byte.
-        transport.set_write_buffer_limits(0)
+        # asyncio's and uvloop's TLS call 0 bytes full where 0 is the limit, and would wait for ever.
+        encrypted = transport.get_extra_info("ssl_object") is not None
+        transport.set_write_buffer_limits(high=int(encrypted), low=0)
         connection = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, site.settings.send_buffer_kib * 1024)
@@ -54,11 +56,14 @@ class Wire(ABC):
 
     def unsent(self) -> int:
         """Bytes in the transport's buffer."""
-        return self._transport.get_write_buffer_size()
+        try:
+            return self._transport.get_write_buffer_size()
+        except AttributeError:
+            return 0  # so says asyncio's TLS of a connection that was closed twice
 
     def taken(self) -> int:
         """Bytes that the kernel has taken."""
-        return self._written - self._transport.get_write_buffer_size()
+        return self._written - self.unsent()
 
     def end(self, message: Message, code: int) -> None:
         """Say a last message and close. A second end does nothing."""
@@ -72,8 +77,8 @@ class Wire(ABC):
         hear of the end, and its bytes would stay (those of 1,000 such, 137 MB, measured).
         """
         self._ending = self._ending or BROKEN
-        connection = self._transport.get_extra_info("socket")
-        if connection is not None and self.unsent():
+        connection = self._transport.get_extra_info("socket") if self.unsent() else None
+        if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self._transport.abort()
 

@@ -126,7 +126,7 @@ async def measured(page: Page, cdp: CDPSession) -> Memory:
 
 @pytest.mark.parametrize(("motion", "hours"), [("reduce", 24), ("no-preference", 2)])
 # The page draws each of 17,280 diffs by itself, which takes 4 ms of an idle machine's time and more of a busy one's.
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_a_day_leaves_no_trace_in_memory(
     start: Start, open_page: OpenPage, motion: Literal["reduce", "no-preference"], hours: int
 ) -> None:

@@ -62,6 +62,24 @@ async def test_a_publication_in_the_middle_of_a_fan_out_is_lost_on_nobody(
     assert client_of(outlets[0]).cursor == "k3f9-3"
 
 
+async def test_no_older_quality_is_told_after_a_newer(make_hub: Callable[..., Hub], clock: FakeClock) -> None:
+    """A reader that a sweep reaches after a poll came in between hears of what the poll found."""
+    hub = make_hub(fan_out_slice_ms=1)
+    publish(hub, 0)
+    hub.freshen(Freshness(sampled_at=clock.now_ms()))
+    outlets = [SlowToWrite(clock) for _ in range(2 * BATCH)]
+    for outlet in outlets:
+        hub.subscribe(View(), None, outlet)
+    hub.freshen(Freshness(sampled_at=clock.now_ms() - 3_600_000))
+    sweeping = asyncio.create_task(hub.sweep())
+    await asyncio.sleep(0)
+    assert (outlets[0].heard[-1]["quality"], outlets[-1].heard[-1]["quality"]) == ("stale", "live")
+    hub.freshen(Freshness(sampled_at=clock.now_ms()))
+    await sweeping
+
+    assert "stale" not in [message.get("quality") for message in outlets[-1].heard]
+
+
 async def test_who_leaves_in_the_middle_of_a_fan_out_hears_no_more(
     make_hub: Callable[..., Hub], clock: FakeClock
 ) -> None:

@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from realtime.errors import ConfigError
+from realtime.stream.messages import PONG
 from realtime.web.listening import tls
-from tests.web.served import Serve, Served, served, small_state, until
+from tests.web.served import PATIENCE_SECONDS, Serve, Served, served, small_state, until
 
 BAD_REQUESTS = {
     "no HTTP": b"hello\r\n\r\n",
@@ -204,3 +205,28 @@ async def test_no_connection_stays_open_behind(server: Served) -> None:
         await raw.until(b"HTTP/1.1 200")
 
         assert connection._request_count == 1
+
+
+@pytest.mark.parametrize("changes", [0, 1])
+async def test_an_encrypted_event_stream_ends_when_it_is_told_to(
+    certificate: Certificate, changes: int
+) -> None:
+    """After `bye` an event stream over TLS ends at once, as it does without, after an even and an odd number of messages."""
+    server = served(tls_cert=str(certificate.cert), tls_key=str(certificate.key))
+    await server.runner.setup()
+    try:
+        await web.TCPSite(server.runner, "localhost", 0, ssl_context=tls(server.site.settings)).start()
+        server.publish(small_state())
+        url = f"https://localhost:{server.runner.addresses[0][1]}/api/events"
+        async with aiohttp.ClientSession() as session, session.get(url, ssl=certificate.trust) as stream:
+            await until(server.listeners)
+            for _ in range(changes):
+                server.listeners()[0].outlet.send(PONG)
+            await stream.content.readuntil(b"event: heartbeat")
+            server.hub.close(1012, "restart", lambda: 1_000)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                told = await stream.content.read()
+        assert b"event: bye" in told
+        await until(lambda: not server.site.closing)
+    finally:
+        await server.runner.cleanup()
