@@ -3,7 +3,7 @@
 import { LitElement, html, nothing } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 
-import { freshness } from "../freshness.js";
+import { judgement } from "../judgement.js";
 import { plural } from "../format.js";
 import { finder, offer, tally } from "../offer.js";
 import "../parts/events.js";
@@ -37,7 +37,6 @@ class Dashboard extends LitElement {
     super();
     this.choice = read(location.search);
     this.state = {};
-    this.lostAt = Date.now();
   }
 
   createRenderRoot() {
@@ -63,6 +62,7 @@ class Dashboard extends LitElement {
   follow() {
     this.feed?.close();
     this.feed = connect({ cluster: this.choice.cluster });
+    this.judge = judgement(Date.now());
     // As often as the screen is painted, and not at all while nobody sees it.
     const soon = () => (this.frame ??= requestAnimationFrame(() => ((this.frame = undefined), this.take())));
     this.feed.addEventListener("change", soon);
@@ -80,20 +80,8 @@ class Dashboard extends LitElement {
   }
 
   tick() {
-    const { link } = this.feed.status;
-    if (link === "open") this.lostAt = undefined;
-    else this.lostAt ??= Date.now();
     this.now = Date.now();
-    this.ageMs = this.feed.dataAgeMs();
-    this.freshness = freshness({
-      status: this.feed.status,
-      source: this.state.source,
-      events: this.state.events,
-      known: this.state.summary !== undefined,
-      ageMs: this.ageMs,
-      lostAt: this.lostAt,
-      now: this.now,
-    });
+    ({ freshness: this.freshness, ageMs: this.ageMs } = this.judge(this.feed, this.now));
   }
 
   willUpdate(changed) {

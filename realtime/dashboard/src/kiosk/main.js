@@ -2,12 +2,12 @@
 
 import { render } from "lit";
 
+import { judgement } from "../judgement.js";
 import { connect } from "../realtime-client.js";
 import { read } from "./address.js";
 import { stayAwake } from "./awake.js";
 import { drift } from "./drift.js";
 import { freshPage, pageAnswers } from "./fresh-page.js";
-import { judgement } from "./judgement.js";
 import { rotate } from "./rotation.js";
 import { wall } from "./wall.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { judgement } from "../src/kiosk/judgement.js";
+import { judgement } from "../src/judgement.js";
 
 const NOW = 1_794_166_412_000;
 const MINUTE = 60_000;

@@ -1,13 +1,13 @@
 /**
- * What to make of the numbers on the wall, from one moment to the next: freshness.js, and a memory for what a server does not know that has come
+ * What to make of the numbers on a page, from one moment to the next: freshness.js, and a memory for what a server does not know that has come
  * back without data. What is held is then not its word, but the last one of its former life, and as old as that.
  */
 
-import { freshness } from "../freshness.js";
+import { freshness } from "./freshness.js";
 
 /**
  * @param {number} openedAt when the page was opened, epoch ms
- * @returns {(feed: import("../realtime-client.js").Feed, now: number) => { freshness: ReturnType<typeof freshness>, ageMs: number | undefined }}
+ * @returns {(feed: import("./realtime-client.js").Feed, now: number) => { freshness: ReturnType<typeof freshness>, ageMs: number | undefined }}
  */
 export function judgement(openedAt) {
   let lostAt = openedAt;
