@@ -191,7 +191,7 @@ class Settings(Source, Entrance, BaseSettings):
     max_unsent_kib: int = Field(default=16, gt=0, le=65_536)
     """A reader with more than this waiting to be sent is lagging: it gets nothing until it drains, then one conflated diff."""
 
-    fan_out_slice_ms: float = Field(default=2.0, gt=0, le=1_000)
+    fan_out_slice_ms: float = Field(default=4.0, gt=0, le=1_000)
     """For so long readers are written to before the event loop has its turn: with 10,000 readers it bounds how long a request waits."""
 
     send_buffer_kib: int = Field(default=64, ge=4, le=65_536)

@@ -39,7 +39,7 @@
 
 #define TICK_MS 20
 #define IN_FLIGHT 500 /* handshakes under way at once */
-#define PATIENCE (20 * SECOND)
+#define PATIENCE (40 * SECOND)
 #define LEAST_GRACE (SECOND / 10)
 #define GRACE (2 * SECOND)
 
