@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 from playwright.async_api import Page
 
+from realtime.stream.messages import squeezing
 from tests.browser.conftest import OpenPage, Start
 from tests.browser.stage import OUTAGE, Complaints, Stage, Wire, holds
 from tests.command import serving
@@ -57,6 +58,22 @@ async def test_the_page_holds_what_the_server_has(server: Stage, page: Page, tra
         await holds_the_truth(page, server)
 
     assert await page.evaluate("feed.status.transport") == transport
+    assert await page.evaluate("heard.filter((kind) => kind === 'snapshot').length") == 1
+
+
+async def test_the_browser_reads_compressed_frames(start: Start, page: Page) -> None:
+    """Chromium offers compression, and reads large messages compressed and small ones plain, in one connection."""
+    server = await start(real_state(), compress_min_bytes=200)
+    await follow(page, server.url, transports=["websocket"])
+    await holds(page, OPEN)
+    (outlet,) = [listener.outlet for listener in server.now.listeners()]
+    assert outlet._encode is squeezing(15, 200)  # type: ignore[attr-defined]
+    for used in range(5):
+        server.change("nodes", "hopper-01", usedCpus=used)
+        await holds_the_truth(page, server)
+        server.change("users", "ann", name=f"{used} " * 400)
+        await holds_the_truth(page, server)
+
     assert await page.evaluate("heard.filter((kind) => kind === 'snapshot').length") == 1
 
 
