@@ -73,13 +73,14 @@ def own_victoria_metrics(start_victoria_metrics: Callable[..., VictoriaMetrics])
 
 @pytest.fixture
 def start_prometheus(tmp_path: Path) -> Iterator[Callable[..., Prometheus]]:
-    """`start_prometheus(exporter.target, job="pbs")`: scrapes it every second; `backfill=` for a past."""
+    """`start_prometheus(exporter.target, job="pbs")`: scrapes it every second, or `every=`; `backfill=` for a past."""
     with ExitStack() as programs:
         numbers = itertools.count(1)
 
-        def start(target: str = "", *, job: str = "pbs", backfill: str = "") -> Prometheus:
+        def start(target: str = "", *, job: str = "pbs", backfill: str = "", every: str = "1s") -> Prometheus:
             folder = tmp_path / f"prometheus-{next(numbers)}"
-            return programs.enter_context(running(Prometheus(folder, target, job=job, backfill=backfill)))
+            program = Prometheus(folder, target, job=job, backfill=backfill, every=every)
+            return programs.enter_context(running(program))
 
         yield start
 

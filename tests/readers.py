@@ -65,6 +65,11 @@ class Reader(ABC):
         if self.entities != "unchecked":
             told.frame(message, channel=self.channel, real=self.entities == "real")
 
+    def failed(self) -> None:
+        """Fail with what the reading failed with, if it did."""
+        if self._task is not None and self._task.done():
+            self._task.result()
+
     async def until(self, condition: Callable[[ClientModel], bool], seconds: float = 10) -> None:
         """Wait until what was heard fulfils the condition; fail loudly if the connection failed first."""
         async with asyncio.timeout(seconds):
@@ -98,14 +103,19 @@ def canonical(value: Any) -> bytes:
 
 class WebSocketReader(Reader):
     compress = 0
+    close_code: int | None = None
+    """With which the last connection ended."""
 
     async def _read(self) -> None:
         async with self.session.ws_connect(
             f"{self.url}/api/ws", params=self.query, max_msg_size=0, compress=self.compress
         ) as socket:
             assert socket.compress == self.compress
-            async for frame in socket:
-                self.hear(orjson.loads(frame.data))
+            try:
+                async for frame in socket:
+                    self.hear(orjson.loads(frame.data))
+            finally:
+                self.close_code = socket.close_code
 
 
 class CompressedReader(WebSocketReader):
@@ -127,7 +137,7 @@ class EventReader(Reader):
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None),
         ) as response:
-            assert response.status == 200
+            response.raise_for_status()
             event: dict[str, str] = {}
             while line := await response.content.readuntil(b"\n"):
                 name, _, text = line.decode().rstrip("\n").partition(": ")
@@ -148,7 +158,7 @@ class LongPollReader(Reader):
             async with self.session.get(
                 f"{self.url}/api/changes", params=self.query | {"wait": "5"}
             ) as response:
-                assert response.status in (200, 204)
+                response.raise_for_status()
                 if response.status == 200:
                     self.hear(await response.json())
 

@@ -166,23 +166,26 @@ class VictoriaMetrics(_Program):
 
 
 class Prometheus(_Program):
-    """Prometheus that scrapes one target every second, or only tells what was filled in before it started."""
+    """Prometheus that scrapes one target, every second unless told, or only tells what was filled in before it started."""
 
     package = binary = "prometheus"
     health = "/-/ready"
 
-    def __init__(self, folder: Path, target: str = "", *, job: str = "pbs", backfill: str = "") -> None:
+    def __init__(
+        self, folder: Path, target: str = "", *, job: str = "pbs", backfill: str = "", every: str = "1s"
+    ) -> None:
         """`target` is HOST:PORT; `backfill` are sample lines, each with its timestamp in ms."""
         super().__init__(folder)
         self._target = target
         self._job = job
         self._backfill = backfill
+        self._every = every
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         scrape = f"[{{job_name: {self._job}, static_configs: [{{targets: ['{self._target}']}}]}}]"
         (self.folder / "prometheus.yml").write_text(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+            f"global: {{scrape_interval: {self._every}, scrape_timeout: {self._every}}}\n"
             f"scrape_configs: {scrape if self._target else '[]'}\n"
         )
         if self._backfill:
@@ -230,8 +233,9 @@ class Exporter:
 
         class Page(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = (exporter.text or "").encode()
-                self.send_response(500 if exporter.text is None else 200)
+                text = exporter.page()
+                body = (text or "").encode()
+                self.send_response(500 if text is None else 200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -244,6 +248,10 @@ class Exporter:
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         self.target = f"127.0.0.1:{self._server.server_port}"
+
+    def page(self) -> str | None:
+        """What the next scrape is told."""
+        return self.text
 
     def close(self) -> None:
         self._server.shutdown()

@@ -1,0 +1,144 @@
+"""A source whose every state is known beforehand: scrape n says exactly what scrape n says, and nothing of it can be mistaken for another's.
+
+Each scrape changes a part of the nodes, so that diffs are diffs; from a state it can be told which scrape it is, and whether all of it is.
+"""
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatch
+from typing import Any, Final
+
+from tests.upstream import Exporter
+
+NODES: Final = 24
+EVERY: Final = 5
+"""A node changes at every fifth scrape, another fifth of them each time."""
+
+CPUS: Final = 64
+GPUS: Final = 8
+GUEST: Final = "gn-guest"
+"""A node that comes for ten scrapes and goes for ten; after that it stays for its grace."""
+
+ALL_SERIES: Final = 21
+"""After so many scrapes each series was there once."""
+
+NAMES: Final = tuple(f"gn-{number:02}" for number in range(NODES))
+QUEUES: Final = ("long", "short")
+USERS: Final = ("ann", "bob", "cyd")
+
+
+def last_change(number: int, scrape: int) -> int:
+    """The scrape at which this node last changed, as of this scrape."""
+    return scrape - (scrape - number) % EVERY
+
+
+def node_fields(change: int) -> dict[str, Any]:
+    """What readers see of a node that last changed then."""
+    return {
+        "state": "offline" if change % 7 == 0 else "free",
+        "jobCount": change,
+        "usedCpus": change % CPUS,
+        "usedGpus": change % GPUS,
+    }
+
+
+def is_guest_there(scrape: int) -> bool:
+    return scrape // 10 % 2 == 0
+
+
+def page(scrape: int) -> str:
+    """What the exporter says at this scrape."""
+    nodes = [(name, last_change(number, scrape)) for number, name in enumerate(NAMES)]
+    if is_guest_there(scrape):
+        nodes.append((GUEST, last_change(NODES, scrape)))
+    return "".join(f"{line}\n" for line in [*_of_nodes(nodes), *_of_jobs(scrape)])
+
+
+def _of_nodes(nodes: list[tuple[str, int]]) -> Iterator[str]:
+    states = [node_fields(change)["state"] for _, change in nodes]
+    for state in ("free", "busy", "offline", "down"):
+        yield f"pbs_node_count_{state} {states.count(state)}"
+    for name, change in nodes:
+        label = f'{{node="{name}"}}'
+        fields = node_fields(change)
+        yield f"pbs_node_state{label} {3 if fields['state'] == 'offline' else 1}"
+        yield f"pbs_node_jobs{label} {fields['jobCount']}"
+        yield f"pbs_node_cpus_total{label} {CPUS}"
+        yield f"pbs_node_cpus_used{label} {fields['usedCpus']}"
+        yield f"pbs_node_gpus_total{label} {GPUS}"
+        yield f"pbs_node_gpus_used{label} {fields['usedGpus']}"
+
+
+def _of_jobs(scrape: int) -> Iterator[str]:
+    yield f"qstat_total_r_jobs {scrape}"
+    yield f"qstat_total_q_jobs {2 * scrape}"
+    for queue in QUEUES:
+        yield f'qstat_running_jobs_by_queue{{queue="{queue}"}} {scrape}'
+    for user in USERS:
+        yield f'qstat_running_jobs_by_user{{user="{user}"}} {scrape}'
+
+
+def scrape_of(state: Mapping[str, Any], globs: str = "*") -> int | None:
+    """Which scrape a view's state is, if it is all of one: None if it is of none that could ever be.
+
+    `globs` are those of the view. A view of a few nodes alone may be of several scrapes that say the same of them: then the first.
+    """
+    shown = {name for name in NAMES if any(fnmatch(name, glob) for glob in globs.split(","))}
+    expected = {"nodes": shown, "queues": set(QUEUES), "users": set(USERS)}
+    for topic in expected.keys() & state.keys():
+        if state[topic].keys() - {GUEST} != expected[topic]:
+            return None
+    nodes = {name: node for name, node in state.get("nodes", {}).items() if name != GUEST}
+    running = [
+        each.get("runningJobs") for topic in ("queues", "users") for each in state.get(topic, {}).values()
+    ]
+    running += [state["summary"].get("jobs", {}).get("running")] if "summary" in state else []
+    if not running:
+        newest = max(node.get("jobCount", 0) for node in nodes.values())
+        return next((scrape for scrape in range(newest, newest + EVERY) if _are_of(nodes, scrape)), None)
+    scrape = running[0]
+    if scrape is None or set(running) != {scrape}:
+        return None
+    whole = _are_of(nodes, scrape) and _could_be(state.get("nodes", {}).get(GUEST), scrape)
+    return int(scrape) if whole else None
+
+
+def _are_of(nodes: Mapping[str, Any], scrape: int) -> bool:
+    return all(
+        _has(node, node_fields(last_change(NAMES.index(name), scrape))) for name, node in nodes.items()
+    )
+
+
+def _could_be(guest: Mapping[str, Any] | None, scrape: int) -> bool:
+    """Whether the guest is as some scrape up to this one told it: one that has left is shown for its grace."""
+    if guest is None:
+        return True
+    change = guest.get("jobCount", scrape + 1)
+    return change <= scrape and _has(guest, node_fields(change))
+
+
+def _has(node: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    return all(node.get(field) == value for field, value in fields.items())
+
+
+class NumberedExporter(Exporter):
+    """An exporter that counts its scrapes, and says at each what that one says."""
+
+    def __init__(self) -> None:
+        self.scrape = 0
+        """The last one that was told."""
+        self.frozen = False
+        """Whether scrapes tell the same again."""
+        super().__init__()
+
+    def page(self) -> str | None:
+        if not self.frozen:
+            self.scrape += 1
+        return None if self.text is None else page(self.scrape)
+
+    @property
+    def scrape_config(self) -> str:
+        """A scrape configuration for VictoriaMetrics, five times a second."""
+        return (
+            "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
+            f"scrape_configs:\n- job_name: pbs\n  static_configs: [{{targets: ['{self.target}']}}]\n"
+        )
