@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from realtime.state.freshness import Instant
 from realtime.state.grid import Grid
 from realtime.stream.messages import Message
 
@@ -16,12 +17,18 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.seconds = 1_000.0
+        self.set_by_ms = 0
+        """How far somebody has set the wall clock."""
 
     def __call__(self) -> float:
         return self.seconds
 
     def now_ms(self) -> int:
-        return 1_794_166_000_000 + round(self.seconds * 1000)
+        return 1_794_166_000_000 + round(self.seconds * 1000) + self.set_by_ms
+
+    @property
+    def instant(self) -> Instant:
+        return Instant(self.now_ms(), self.seconds)
 
 
 class FakeOutlet:

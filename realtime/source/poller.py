@@ -26,7 +26,7 @@ from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import SEEDED, Trend
 from realtime.source.exposition import Exposition
 from realtime.source.source import Source
-from realtime.state.freshness import Freshness
+from realtime.state.freshness import Freshness, Instant
 
 T = TypeVar("T")
 
@@ -64,6 +64,7 @@ class Poller:
         interval_seconds: float,
         refetch_seconds: float,
         backoff_max_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Polls()
         self._source = source
@@ -72,15 +73,17 @@ class Poller:
         self._publish = publish
         self._freshen = freshen
         self._now_ms = now_ms
+        self._clock = clock
         self._interval_seconds = interval_seconds
-        self._refetch_ms = refetch_seconds * 1000
+        self._refetch_seconds = refetch_seconds
         self._backoff_max_seconds = backoff_max_seconds
         self._exposition = Exposition()
         self._probed: int | None = None
         self._settled = False
-        self._fetched_at = 0
+        self._fetched_at = 0.0
         self._newest: int | None = None
         self._sampled_at: int | None = None
+        self._seen: Instant | None = None
         self._intervals: deque[int] = deque(maxlen=INTERVALS)
         self._seeded = False
         self._failures = 0
@@ -107,7 +110,7 @@ class Poller:
 
         Whatever is logged meanwhile, here or by those who are asked and told, bears this poll's id: it ties a revision to its question.
         """
-        began = time.monotonic()
+        began = self._clock()
         with bound_contextvars(poll=secrets.token_hex(4)):
             try:
                 outcome = await self._ask()
@@ -122,12 +125,13 @@ class Poller:
                 self._failures = 0
                 self._say_how_fresh()
         self.counts.outcomes[outcome] += 1
-        self.counts.durations.note(time.monotonic() - began)
+        self.counts.durations.note(self._clock() - began)
 
     def _say_how_fresh(self, error: SourceError | None = None) -> None:
         self._freshen(
             Freshness(
                 sampled_at=self._sampled_at,
+                seen=self._seen,
                 interval_ms=round(median(self._intervals)) if len(self._intervals) >= ENOUGH else None,
                 problem=str(error or ""),
                 code=error.code if error else "",
@@ -143,7 +147,8 @@ class Poller:
             raise SourcePartial("part of the source's storage is missing; what it lists now may not be all")
         now_ms = self._now_ms()
         advanced = newest is None or newest != self._probed
-        if not advanced and self._settled and now_ms - self._fetched_at < self._refetch_ms:
+        asked_at = self._clock()
+        if not advanced and self._settled and asked_at - self._fetched_at < self._refetch_seconds:
             return "unchanged"
         body = await self._source.fetch()
         with collector_paused():
@@ -159,12 +164,13 @@ class Poller:
             self._newest = scraped
             # A source whose clock is ahead of ours must not look young for as long as it is ahead.
             self._sampled_at = min(scraped, now_ms)
+            self._seen = Instant(now_ms, asked_at)
             self._trend.add(self._sampled_at, topics["summary"])
         # Before the publication: nobody may be shown numbers without their age.
         self._say_how_fresh()
         changed = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())
         self._settled = not advanced
-        self._probed, self._fetched_at = newest, now_ms
+        self._probed, self._fetched_at = newest, asked_at
         self.counts.series = reading.series
         log.debug(
             "polled",

@@ -1,4 +1,8 @@
-"""How old what we show is, and what to call that."""
+"""How old what we show is, and what to call that.
+
+Law: data is as old as the clock says by which it is older. The wall clock may be set back, and the steady one stands still while the
+machine sleeps; neither may make data young.
+"""
 
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -20,6 +24,15 @@ class Quality(StrEnum):
     """The source does not answer, and what is shown is old, or nothing is."""
 
 
+class Instant(NamedTuple):
+    """A moment, by both clocks."""
+
+    ms: int
+    """By the wall clock, epoch ms."""
+    seconds: float
+    """By one that nobody sets."""
+
+
 class Freshness(NamedTuple):
     """What the poller knows about the age of what it published. Ages are judged by sample timestamps: that a query succeeded says
     nothing about how old its answer is.
@@ -27,6 +40,8 @@ class Freshness(NamedTuple):
 
     sampled_at: int | None = None
     """The newest published sample's timestamp, epoch ms; None before the first."""
+    seen: Instant | None = None
+    """When that sample was first seen."""
     interval_ms: int | None = None
     """How far apart the source's scrapes are, as learned from their timestamps."""
     problem: str = ""
@@ -38,9 +53,13 @@ class Freshness(NamedTuple):
     partial: bool = False
     """Whether something is shown as it last was, because the source has lost it."""
 
-    def data_age_ms(self, now_ms: int) -> int | None:
+    def data_age_ms(self, now: Instant) -> int | None:
         """How old the newest sample is; None before the first. A sample from the future is of now."""
-        return None if self.sampled_at is None else max(0, now_ms - self.sampled_at)
+        if self.sampled_at is None:
+            return None
+        seen = self.seen or now
+        since_seen = seen.ms - self.sampled_at + round(1000 * (now.seconds - seen.seconds))
+        return max(0, now.ms - self.sampled_at, since_seen)
 
     def stale_after_ms(self, fixed_ms: float = 0) -> float:
         """The age from which data is stale: `fixed_ms` if the operator set it, else three scrapes and some slack."""
@@ -48,20 +67,20 @@ class Freshness(NamedTuple):
             return fixed_ms
         return UNLEARNED_MS if self.interval_ms is None else SCRAPES_MISSED * self.interval_ms + SLACK_MS
 
-    def quality(self, now_ms: int, fixed_ms: float = 0) -> Quality:
+    def quality(self, now: Instant, fixed_ms: float = 0) -> Quality:
         """What to call it."""
-        age = self.data_age_ms(now_ms)
+        age = self.data_age_ms(now)
         if age is None:
             return Quality.STARTING if self.reachable else Quality.DOWN
         if age > self.stale_after_ms(fixed_ms):
             return Quality.STALE if self.reachable else Quality.DOWN
         return Quality.PARTIAL if self.partial else Quality.LIVE
 
-    def faults(self, now_ms: int, fixed_ms: float = 0) -> list[Fault]:
+    def faults(self, now: Instant, fixed_ms: float = 0) -> list[Fault]:
         """What is wrong with the polling, as `{code, detail}`."""
         if self.problem:
             return [{"code": self.code, "detail": self.problem}]
-        age = self.data_age_ms(now_ms)
+        age = self.data_age_ms(now)
         if age is not None and age > self.stale_after_ms(fixed_ms):
             return [{"code": "SCRAPE_LATE", "detail": LATE}]
         return []

@@ -21,7 +21,7 @@ from realtime.config import Settings
 from realtime.counts import Telling
 from realtime.state.cursor import Cursor
 from realtime.state.entities import Fault
-from realtime.state.freshness import Freshness, Quality
+from realtime.state.freshness import Freshness, Instant, Quality
 from realtime.state.store import Store
 from realtime.state.view import View
 from realtime.stream import messages
@@ -149,21 +149,25 @@ class Hub:
         return self.store.revision > 0
 
     @property
+    def _now(self) -> Instant:
+        return Instant(self.now_ms(), self._clock())
+
+    @property
     def quality(self) -> Quality:
         """What to call the data now."""
-        return self.freshness.quality(self.now_ms(), self._stale_after_ms)
+        return self.freshness.quality(self._now, self._stale_after_ms)
 
     @property
     def data_age_ms(self) -> int | None:
         """How old the newest sample is."""
-        return self.freshness.data_age_ms(self.now_ms())
+        return self.freshness.data_age_ms(self._now)
 
     @property
     def faults(self) -> list[Fault]:
         """What is wrong with the source, as `{code, detail}`."""
         sources = self.store.entities("source").values()
         of_sources = [fault for source in sources for fault in source.get("faults", ())]
-        return self.freshness.faults(self.now_ms(), self._stale_after_ms) + of_sources
+        return self.freshness.faults(self._now, self._stale_after_ms) + of_sources
 
     def edition(self, view: View) -> Edition:
         """The view's messages."""

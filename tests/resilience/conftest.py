@@ -23,7 +23,7 @@ def numbered() -> Iterator[NumberedExporter]:
 @pytest.fixture
 def exporter(numbered: NumberedExporter) -> NumberedExporter:
     """The exporter, counting."""
-    numbered.frozen = False
+    numbered.frozen, numbered.text = False, ""
     return numbered
 
 

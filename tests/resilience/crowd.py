@@ -27,6 +27,9 @@ VIEWS: Final[tuple[dict[str, str], ...]] = (
 PATIENCE_SECONDS: Final = 40.0
 """By then a crowd is back and current, whatever happened: the source's longest fault and a back-off."""
 
+SILENCE_SECONDS: Final = 5.0
+"""Ten heartbeats of these tests, and as long as a long-poll waits: docs/protocol.md's two and a half would be a hasty measure of a busy machine."""
+
 BACK_OFF_SECONDS: Final = (0.02, 0.5)
 """From a first failure to the longest wait."""
 
@@ -44,19 +47,25 @@ class Returning(Reader):
         self.connections = 0
         self.byes: list[dict[str, Any]] = []
         self.close_codes: Counter[int | None] = Counter()
-        self.latest_at: list[float] = []
-        """When it heard a diff, by the monotonic clock, and how late; a test empties it."""
+        self.late_ms: list[float] = []
+        """How long after its publication it heard each diff; a test empties it."""
+        self.patience_seconds = SILENCE_SECONDS
+        """After so long without a word a stream is dead, whatever TCP says."""
+        self.news = asyncio.Event()
+        """Set when a diff is heard: the crowd's."""
         self._oracle = oracle
         self._random = Random(seed)
 
     def hear(self, message: dict[str, Any]) -> None:
         super().hear(message)
+        self._heard_at = time.monotonic()
         # A crowd hears millions.
         self.client.heard.clear()
         if message["type"] == "bye":
             self.byes.append(message)
         elif message["type"] == "diff":
-            self.latest_at.append(time.time() * 1000 - message["at"])
+            self.late_ms.append(time.time() * 1000 - message["at"])
+            self.news.set()
         self._oracle.hear(self.view, self.standing, message, self.client)
 
     def __str__(self) -> str:
@@ -68,13 +77,29 @@ class Returning(Reader):
             self.connections += 1
             byes, cursor = len(self.byes), self.client.cursor
             with suppress(aiohttp.ClientError, OSError):
-                await self.connect()
+                await self._while_it_speaks()
             failures = 0 if self.client.cursor != cursor else failures + 1
             least, most = BACK_OFF_SECONDS
             wait = self._random.uniform(least, min(most, least * 2.0 ** min(failures, 16)))
             if len(self.byes) > byes:
                 wait = self.byes[-1]["retryMs"] / 1000
             await asyncio.sleep(wait)
+
+    async def _while_it_speaks(self) -> None:
+        """Read until the connection ends, or is silent for too long."""
+        self._heard_at = time.monotonic()
+        connection = asyncio.create_task(self.connect())
+        try:
+            while not connection.done():
+                left = self._heard_at + self.patience_seconds - time.monotonic()
+                if left <= 0:
+                    return
+                await asyncio.wait({connection}, timeout=left)
+            connection.result()
+        finally:
+            connection.cancel()
+            with suppress(asyncio.CancelledError, aiohttp.ClientError, OSError):
+                await connection
 
     @abstractmethod
     async def connect(self) -> None:
@@ -83,6 +108,7 @@ class Returning(Reader):
 
 class ReturningSocket(Returning, WebSocketReader):
     async def connect(self) -> None:
+        self.close_code = None
         try:
             await WebSocketReader._read(self)
         finally:
@@ -133,6 +159,7 @@ class Crowd:
         self._seed = seed
         self._kinds = tuple(kinds)
         self._via = tuple(via) or (url,)
+        self._news = asyncio.Event()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -149,6 +176,7 @@ class Crowd:
             reader = kind(
                 self.session, self._via[number % len(self._via)], view, self.oracle, self._seed + number
             )
+            reader.news = self._news
             self.readers.append(await self._stack.enter_async_context(reader))
         return self
 
@@ -169,6 +197,12 @@ class Crowd:
                 f"{len(waited_for)} of {len(self.readers)} never {what}: {[str(each) for each in waited_for[:5]]}"
             )
             await asyncio.sleep(0.02)
+
+    async def next_diff(self) -> None:
+        """Wait until somebody hears a diff: others are being told."""
+        self._news.clear()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await self._news.wait()
 
     async def until_all_know(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until everyone holds a scrape."""

@@ -36,6 +36,7 @@ class Polled:
             interval_seconds=5,
             refetch_seconds=30,
             backoff_max_seconds=60,
+            clock=self.clock,
         )
 
     def publish(self, state: Mapping[str, Mapping[str, Any]], at: int) -> bool:
@@ -80,7 +81,7 @@ async def test_a_failed_poll_changes_freshness_and_nothing_else(
 
     assert (polled.store.cursor, polled.store.entities("nodes"), polled.publications) == before
     assert polled.freshness.problem == str(failure)
-    assert polled.freshness.data_age_ms(polled.clock.now_ms()) == 60_000
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 60_000
     assert polled.freshness.reachable is not isinstance(failure, SourceUnavailable)
 
 
@@ -181,7 +182,7 @@ async def test_an_unchanged_scrape_is_no_revision(polled: Polled) -> None:
     await polled.scrape(3)
 
     assert polled.store.cursor == cursor
-    assert polled.freshness.data_age_ms(polled.clock.now_ms()) == 0
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 0
 
 
 async def test_the_scrape_interval_is_learned(polled: Polled) -> None:
@@ -215,6 +216,20 @@ async def test_the_age_is_that_of_the_exporter_and_of_nothing_else(polled: Polle
     assert polled.freshness.sampled_at == at
 
 
+@pytest.mark.parametrize("set_by_ms", [-3_600_000, 3_600_000])
+async def test_a_clock_that_is_set_does_not_make_old_data_young(polled: Polled, set_by_ms: int) -> None:
+    """While nothing new comes the data grows older, wherever the wall clock is set; and everything is fetched anew when that is due."""
+    await polled.scrape(3)
+    fetches = polled.source.fetches
+    polled.clock.set_by_ms = set_by_ms
+    polled.clock.seconds += 600
+
+    await polled.poller.poll()
+
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 600_000 + max(0, set_by_ms)
+    assert polled.source.fetches == fetches + 1
+
+
 async def test_a_clock_that_is_ahead_does_not_make_old_data_young(polled: Polled) -> None:
     """Samples from the future count from when they were first seen."""
     at = polled.clock.now_ms() + 3_600_000
@@ -224,7 +239,7 @@ async def test_a_clock_that_is_ahead_does_not_make_old_data_young(polled: Polled
 
     await polled.poller.poll()
 
-    assert polled.freshness.data_age_ms(polled.clock.now_ms()) == 600_000
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 600_000
     (source,) = polled.store.entities("source").values()
     assert [fault["code"] for fault in source["faults"]] == ["CLOCK_SKEW"]
 
