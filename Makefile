@@ -10,7 +10,7 @@ APT_PACKAGES := $(shell sed 's/\#.*//' config/apt-packages.txt)
 install = echo "installing" $(1); $(SUDO) apt-get update -q && \
     DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q --no-install-recommends $(1)
 
-.PHONY: setup dashboard demo test check lock audit format bench pictures clean
+.PHONY: setup dashboard demo test check soak lock audit format bench pictures clean
 
 setup: .venv/installed dashboard
 	@missing=$$(for package in $(APT_PACKAGES); do \
@@ -42,6 +42,11 @@ check: setup
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tests.bench.guard
 	$(BIN)/python -m tests.audit
+
+# Faults at random under load, for so long; SEED=… repeats a run.
+MINUTES ?= 10
+soak: setup
+	$(BIN)/python -m tests.resilience.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # Every package that a server runs with, at the newest version that pyproject.toml allows, with the hashes of its files.
 lock: .venv/installed

@@ -33,8 +33,8 @@ class Oracle:
 
     exporter: NumberedExporter
     stale_after_ms: float
-    source_goes_back: bool = False
-    """Whether the source may tell an older scrape after a newer one: its storage was put back."""
+    may_go_back: bool = False
+    """Whether readers may hear an older scrape after a newer one: the source's storage was put back, or another server answers."""
     wrong: list[str] = field(default_factory=list)
     checked: int = 0
     """States that were compared."""
@@ -54,7 +54,7 @@ class Oracle:
         if message["type"] not in ("snapshot", "diff") or client.cursor is None or client.state is None:
             return
         scrape = self.scrape_at(view, client.cursor, client.state)
-        if scrape < standing.scrape and not self.source_goes_back:
+        if scrape < standing.scrape and not self.may_go_back:
             self.wrong.append(f"{dict(view)} went back from scrape {standing.scrape} to {scrape}")
         standing.cursor, standing.scrape = client.cursor, scrape
 

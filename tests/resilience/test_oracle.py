@@ -106,7 +106,7 @@ def test_going_back_is_wrong(oracle: Oracle) -> None:
     hold(oracle, reader, state_at(49), "f-1")
     assert oracle.wrong == ["{} went back from scrape 50 to 49"]
 
-    oracle.source_goes_back = True
+    oracle.may_go_back = True
     hold(oracle, reader, state_at(48), "f-2")
     assert len(oracle.wrong) == 1
 
