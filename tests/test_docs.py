@@ -507,3 +507,13 @@ async def state_of(server: Running) -> dict[str, Any]:
             return state
 
     return await asyncio.to_thread(read)
+
+
+def test_every_fault_that_is_documented_is_in_a_test() -> None:
+    """Each file of tests that docs/resilience.md names is there, and each that injects faults is named."""
+    told = (ROOT / "docs" / "resilience.md").read_text()
+    named = set(re.findall(r"`(?:tests/(?:\w+/)*)?(test_\w+\.py)`", told))
+    there = {path.name for path in (ROOT / "tests" / "resilience").glob("test_*.py")}
+
+    assert there - named == {"test_oracle.py", "test_soak.py"}
+    assert named <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}

@@ -77,10 +77,10 @@ def _of_jobs(scrape: int) -> Iterator[str]:
         yield f'qstat_running_jobs_by_user{{user="{user}"}} {scrape}'
 
 
-def scrape_of(state: Mapping[str, Any], globs: str = "*") -> int | None:
+def scrape_of(state: Mapping[str, Any], told: int, globs: str = "*") -> int | None:
     """Which scrape a view's state is, if it is all of one: None if it is of none that could ever be.
 
-    `globs` are those of the view. A view of a few nodes alone may be of several scrapes that say the same of them: then the first.
+    `told` is the last scrape that was told, and `globs` are those of the view. A view of a few nodes alone may be of several scrapes that say the same of them: then the first.
     """
     shown = {name for name in NAMES if any(fnmatch(name, glob) for glob in globs.split(","))}
     expected = {"nodes": shown, "queues": set(QUEUES), "users": set(USERS)}
@@ -98,7 +98,7 @@ def scrape_of(state: Mapping[str, Any], globs: str = "*") -> int | None:
     scrape = running[0]
     if scrape is None or set(running) != {scrape}:
         return None
-    whole = _are_of(nodes, scrape) and _could_be(state.get("nodes", {}).get(GUEST), scrape)
+    whole = _are_of(nodes, scrape) and _could_be(state.get("nodes", {}).get(GUEST), told)
     return int(scrape) if whole else None
 
 
@@ -108,12 +108,12 @@ def _are_of(nodes: Mapping[str, Any], scrape: int) -> bool:
     )
 
 
-def _could_be(guest: Mapping[str, Any] | None, scrape: int) -> bool:
-    """Whether the guest is as some scrape up to this one told it: one that has left is shown for its grace."""
+def _could_be(guest: Mapping[str, Any] | None, told: int) -> bool:
+    """Whether the guest is as some scrape told it: one that has left is shown for its grace."""
     if guest is None:
         return True
-    change = guest.get("jobCount", scrape + 1)
-    return change <= scrape and _has(guest, node_fields(change))
+    change = guest.get("jobCount", told + 1)
+    return change <= told and _has(guest, node_fields(change))
 
 
 def _has(node: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
@@ -142,3 +142,14 @@ class NumberedExporter(Exporter):
             "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
             f"scrape_configs:\n- job_name: pbs\n  static_configs: [{{targets: ['{self.target}']}}]\n"
         )
+
+
+def brief(state: Mapping[str, Any]) -> str:
+    """What of a state says which scrape it is, on one line."""
+    nodes = {name: node.get("jobCount") for name, node in state.get("nodes", {}).items()}
+    running = {
+        topic: {key: each.get("runningJobs") for key, each in state[topic].items()}
+        for topic in ("queues", "users")
+        if topic in state
+    }
+    return f"jobs {state.get('summary', {}).get('jobs')}, nodes' jobs {nodes}, running {running}"[:900]

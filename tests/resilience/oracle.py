@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.client import ClientModel
 from tests.readers import canonical
-from tests.resilience.numbered import NumberedExporter, scrape_of
+from tests.resilience.numbered import NumberedExporter, brief, scrape_of
 
 ViewKey = tuple[tuple[str, str], ...]
 
@@ -71,9 +71,9 @@ class Oracle:
         return scrape
 
     def _scrape(self, view: Mapping[str, str], cursor: str, state: Mapping[str, Any]) -> int:
-        scrape = scrape_of(state, view.get("nodes", "*"))
+        scrape = scrape_of(state, self.exporter.scrape, view.get("nodes", "*"))
         if scrape is None:
-            self.wrong.append(f"{dict(view)} at {cursor} was never true: {dict(state)}")
+            self.wrong.append(f"{dict(view)} at {cursor} was never true: {brief(state)}")
         elif scrape > self.exporter.scrape:
             self.wrong.append(f"{dict(view)} at {cursor} is of scrape {scrape}, which was not told yet")
         return scrape or 0

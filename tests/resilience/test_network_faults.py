@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,3 +199,44 @@ async def test_a_proxy_that_buffers_packs_and_hangs_up_does_no_harm(
             streams = [reader for reader in crowd.readers if not isinstance(reader, ReturningPolls)]
             assert [reader for reader in streams if reader.connections > before[reader]] == []
     daemon.assert_quiet()
+
+
+async def test_a_storm_is_let_in_at_the_gates_pace(
+    prometheus: Prometheus, oracle: Oracle, tmp_path: Path
+) -> None:
+    """When 300 readers return at once to a server that opens 60 streams a second, those for whom there is no room yet are told when to ask again;
+    all are back in the end, and no more came in a second than may.
+    """
+    pace = 60
+    server = Daemon(
+        tmp_path / "server",
+        PROMETHEUS_URL=prometheus.url,
+        MAX_NEW_CONNECTIONS_PER_SECOND=str(pace),
+        RETRY_MAX_MS="5000",
+    )
+    kinds = (ReturningSocket, ReturningEvents)
+    with started(server):
+        await server.until_ready()
+        async with (
+            Line(server.port) as line,
+            Crowd(server.url, oracle, readers=300, kinds=kinds, via=[line.url]) as crowd,
+        ):
+            await crowd.until_all_know()
+            before = await streams_opened(server)
+            began = time.monotonic()
+            line.cut()
+            await crowd.until_newer()
+            opened = await streams_opened(server) - before
+            seconds = time.monotonic() - began
+            await crowd.settle()
+            refused = (await server.figures())["realtime_refusals_total", "overloaded"]
+    server.assert_quiet()
+
+    assert refused > 0
+    # As many again may come at once.
+    assert opened <= pace * (seconds + 1) + 1
+
+
+async def streams_opened(server: Daemon) -> int:
+    figures = await server.figures()
+    return int(figures["realtime_connects_total", "websocket"] + figures["realtime_connects_total", "sse"])

@@ -71,7 +71,7 @@ def test_one_wrong_number_is_wrong(oracle: Oracle, field: str, number: int) -> N
     hold(oracle, Standing(), state, "e-1")
 
     assert "was never true" in oracle.wrong[0]
-    assert scrape_of({"nodes": state["nodes"]}) is None
+    assert scrape_of({"nodes": state["nodes"]}, 100) is None
 
 
 @pytest.mark.parametrize(("topic", "key"), [("nodes", "gn-07"), ("queues", "short"), ("users", "ann")])
