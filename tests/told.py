@@ -12,10 +12,11 @@ from jsonschema_rs import Draft202012Validator
 from realtime.config import Settings
 from realtime.web.asyncapi import asyncapi
 from realtime.web.openapi import openapi
+from realtime.web.routes import terms
 
 SETTINGS = Settings.model_construct()
-OPENAPI: dict[str, Any] = orjson.loads(orjson.dumps(openapi(SETTINGS, "0.1.0")))
-ASYNCAPI: dict[str, Any] = orjson.loads(orjson.dumps(asyncapi(SETTINGS, "0.1.0")))
+OPENAPI: dict[str, Any] = orjson.loads(orjson.dumps(openapi(SETTINGS, "0.1.0", terms())))
+ASYNCAPI: dict[str, Any] = orjson.loads(orjson.dumps(asyncapi(SETTINGS, "0.1.0", terms())))
 
 PROBLEM = "application/problem+json"
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import orjson
 import structlog
@@ -27,10 +27,10 @@ from realtime.web.cors import origin_allowed
 from realtime.web.limits import OVERLOADED, Limits, Rate, Refusal
 from realtime.web.refusal import refuse
 from realtime.web.site import SITE, Site
+from realtime.web.terms import ANY_ROLE, COOKIE, SECURE_COOKIE, TICKET, Terms
 from realtime.web.tickets import Tickets
 from realtime.web.tokens import Tokens
 
-Transport = Literal["websocket", "sse", "longpoll"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 EXPIRED: Final = 4002
@@ -48,10 +48,6 @@ KEYS_SECONDS: Final = 5.0
 """By then a provider's keys may be there."""
 
 BEARER: Final = "bearer"
-
-COOKIE: Final = "realtime"
-SECURE_COOKIE: Final = "__Host-realtime"
-"""Where the connection is encrypted. A browser takes a cookie of this name from this host alone, and only over TLS."""
 
 LOGGED_PER_SECOND: Final = 0.1
 """Refusals of one kind that are logged; they are all counted."""
@@ -90,18 +86,16 @@ class Gate:
         settings: Settings,
         proofs: Proofs | None,
         *,
-        transports: Mapping[Handler, Transport],
-        roles: Mapping[Handler, Role | None],
+        terms: Mapping[Handler, Terms],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`proofs` is None where nobody is asked for a token. `roles` says which handlers need another role than kiosk, or (None) none."""
+        """`proofs` is None where nobody is asked for a token. Handlers that `terms` does not name want any role."""
         self.addresses = Addresses(settings.trusted_proxies)
         self.limits = Limits(settings, clock)
         self.tickets = Tickets(settings.ticket_seconds, clock)
         self.visits: set[Visit] = set()
         self._proofs = proofs
-        self._transports = transports
-        self._roles = roles
+        self._terms = terms
         self._check_seconds = settings.auth_check_seconds
         self._logged = Rate(LOGGED_PER_SECOND, 0.0, clock)
 
@@ -114,10 +108,11 @@ class Gate:
         @web.middleware
         async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             ip = self.addresses.of(request)
-            transport = self._transports.get(handler)
+            terms = self._terms.get(handler, ANY_ROLE)
+            transport = terms.transport
             refusal = self.limits.ask(ip)
             if refusal is None and self._proofs is not None:
-                refusal = await self._admit(request, handler, transport)
+                refusal = await self._admit(request, terms)
             if refusal is None and transport is None:
                 return await handler(request)
             # A stream lives in here, so what follows is not a function of its own: that would be another frame for each.
@@ -144,16 +139,14 @@ class Gate:
         self.visits.add(visit)
         return visit
 
-    async def _admit(
-        self, request: web.Request, handler: Handler, transport: Transport | None
-    ) -> Refusal | None:
+    async def _admit(self, request: web.Request, terms: Terms) -> Refusal | None:
         """Find out who asks, and whether it may."""
-        role = self._roles.get(handler, Role.KIOSK)
+        role = terms.role
         if role is None or request.method == hdrs.METH_OPTIONS:
             request[CALLER] = NOBODY
             return None
         try:
-            caller = request[CALLER] = await self._identify(request, transport)
+            caller = request[CALLER] = await self._identify(request, terms)
         except RequestError as error:
             seconds = KEYS_SECONDS if error.status == HTTPStatus.SERVICE_UNAVAILABLE else 0.0
             return Refusal(error.status, CLOSE_CODES[error.status], error.code, error.detail, seconds)
@@ -161,11 +154,11 @@ class Gate:
             return Refusal(403, FORBIDDEN, "forbidden", f"this is for the role {role}, not {caller.role}")
         return None
 
-    async def _identify(self, request: web.Request, transport: Transport | None) -> Caller:
+    async def _identify(self, request: web.Request, terms: Terms) -> Caller:
         """Whose token or ticket a request shows. Raises RequestError."""
         if token := bearer_of(request):
             return await self.known(token)
-        if transport is not None and (ticket := request.query.get("ticket")):
+        if terms.transport is not None and (ticket := request.query.get(TICKET)):
             caller = self.tickets.redeem(ticket)
             if caller is None or not self.stands(caller):
                 raise refused("this ticket was used, or is too old: ask for another")

@@ -1,5 +1,8 @@
-"""`GET /api/openapi.json`: the HTTP side as an OpenAPI 3.1 document, made of the table of operations and the types of the bodies."""
+"""`GET /api/openapi.json`: the HTTP side as an OpenAPI 3.1 document, made of the table of operations, the terms on which the gate lets
+anybody at them, and the types of the bodies.
+"""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -7,20 +10,24 @@ from realtime.config import Settings
 from realtime.web.bodies import Problem
 from realtime.web.operations import HEADERS, JSON, Operation, Parameter, operations
 from realtime.web.schemas import needed, ref
+from realtime.web.terms import Table, schemes, who_may
 
 PROBLEM = {"application/problem+json": {"schema": ref(Problem)}}
 
 
-def openapi(settings: Settings, version: str) -> dict[str, Any]:
-    """The document, for a server with these limits."""
+def openapi(settings: Settings, version: str, table: Table, *, secure: bool = False) -> dict[str, Any]:
+    """The document, for a server with these limits; `secure`: as it is told over an encrypted connection."""
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), operation in operations(settings).items():
+        terms = table[method, path]
         told = paths.setdefault(path, {})[method.lower()] = {
             "operationId": _name(method, path),
             "summary": operation.summary,
             "tags": [operation.tag],
             "parameters": [_parameter(each) for each in operation.takes],
-            "responses": _responses(operation),
+            # The array may hold names of roles, whatever the scheme (OpenAPI 3.1, Security Requirement Object).
+            "security": [{proof: [terms.role]} for proof in terms.proofs(settings)],
+            "responses": _responses(operation, terms.refusals(settings)),
         }
         if operation.asks is not None:
             # No body is needed where the token is in the `Authorization` header.
@@ -31,7 +38,7 @@ def openapi(settings: Settings, version: str) -> dict[str, Any]:
             "title": "realtime",
             "version": version,
             "summary": "Live state of PBS Pro clusters",
-            "description": "The streams' messages are told by `/api/asyncapi.json`.",
+            "description": f"The streams' messages are told by `/api/asyncapi.json`. {who_may(settings)}",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -42,6 +49,7 @@ def openapi(settings: Settings, version: str) -> dict[str, Any]:
                 name: {"description": says, "schema": {"type": "string"}} for name, says in HEADERS.items()
             },
             "responses": {"Problem": {"description": "any other refusal or failure", "content": PROBLEM}},
+            "securitySchemes": schemes(settings, secure=secure),
         },
     }
 
@@ -65,7 +73,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return told
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _responses(operation: Operation, refusals: Mapping[int, list[str]]) -> dict[str, Any]:
     content = {operation.media: {"schema": ref(operation.body)} if operation.media == JSON else {}}
     good: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
     if operation.media:
@@ -73,8 +81,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
     if operation.headers:
         good["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in operation.headers}
     told = {str(operation.status): good}
-    for status, says in sorted(operation.others.items()):
-        other = told[str(status)] = {"description": says}
+    for status in sorted(operation.others.keys() | refusals.keys()):
+        says = [*filter(None, [operation.others.get(status)]), *refusals.get(status, ())]
+        other = told[str(status)] = {"description": "; or ".join(says)}
         if status in operation.alike:
             other["content"] = content
         elif status >= HTTPStatus.BAD_REQUEST:

@@ -72,11 +72,11 @@ NO_HISTORY: Final = UNKNOWN_CLUSTER | {
     502: "the source answered something else",
     503: "the source did not answer",
 }
+NOBODY_ASKED: Final = {404: "this server asks nobody for a token"}
 NO_LOGIN: Final = {
     400: "the body is not what is asked for",
     401: "no token, or one that is not known here",
     403: "a page of an origin that may not",
-    404: "this server asks nobody for a token",
 }
 TOKEN: Final[Schema] = {
     "type": "object",
@@ -110,7 +110,6 @@ SCREEN: Final = text(
     maxLength=LONGEST_NAME,
 )
 SINCE: Final = text("since", "a cursor; there is none that is an error")
-TICKET: Final = text("ticket", "from `POST /api/tickets`, where tokens are asked for")
 TOPICS_ASKED: Final = several("topics", "which topics; left out: all", enum=[*TOPICS])
 ID: Final = text("id", "its name", "path")
 
@@ -123,12 +122,14 @@ def operations(settings: Settings) -> dict[tuple[str, str], Operation]:
         return several(name, says, settings.max_globs, minLength=1, maxLength=settings.max_glob_length)
 
     view = (CLUSTER, TOPICS_ASKED, globs("nodes"))
-    listening = (*view, SINCE, SCREEN, TICKET)
+    listening = (*view, SINCE, SCREEN)
     wait = number(
         "wait", "seconds to wait for news", 0, int(settings.long_poll_max_seconds), default=DEFAULT_WAIT
     )
     limit = number("limit", "so many at most", 1, MOST_ROWS)
     time_range = text("timeRange", "how far back", enum=[*TIME_RANGES], default=DEFAULT_RANGE)
+    people = {} if settings.auth == "none" else {403: "a topic that is not for this role"}
+    no_login = NOBODY_ASKED if settings.auth == "none" else NO_LOGIN
     no_jobs = {501: "no metric knows single jobs; `detail` names PBS's commands"}
 
     def page(summary: str, media: str = HTML, **more: Any) -> Operation:
@@ -164,7 +165,7 @@ def operations(settings: Settings) -> dict[tuple[str, str], Operation]:
             "stream",
             media="text/event-stream",
             takes=(*listening, text("Last-Event-ID", "a cursor; outranks `since`", "header")),
-            others=UNKNOWN_CLUSTER | {400: "a parameter is wrong; `detail` names it"},
+            others=UNKNOWN_CLUSTER | people | {400: NO_DATA[400]},
         ),
         ("GET", "/api/changes"): Operation(
             "One message of the stream, when there is one",
@@ -173,6 +174,7 @@ def operations(settings: Settings) -> dict[tuple[str, str], Operation]:
             takes=(*listening, wait),
             headers=("X-Cursor", "X-Data-Age", "X-Data-Quality"),
             others=UNKNOWN_CLUSTER
+            | people
             | {
                 204: "nothing happened",
                 400: NO_DATA[400],
@@ -185,7 +187,7 @@ def operations(settings: Settings) -> dict[tuple[str, str], Operation]:
             bodies.ViewState,
             takes=view,
             headers=LIVE,
-            others=NO_DATA,
+            others=NO_DATA | people,
         ),
         ("GET", "/api/jobs"): live("How many jobs, of whom, in which queue", bodies.Jobs, limit),
         ("GET", "/api/nodes"): live(
@@ -222,11 +224,11 @@ def operations(settings: Settings) -> dict[tuple[str, str], Operation]:
         ("POST", "/api/jobs/{id}/hold"): single("No job is held here"),
         ("POST", "/api/jobs/{id}/release"): single("No job is released here"),
         ("POST", "/api/session"): Operation(
-            "Log in: a token in, a cookie out", "access", bodies.Login, asks=TOKEN, others=NO_LOGIN
+            "Log in: a token in, a cookie out", "access", bodies.Login, asks=TOKEN, others=no_login
         ),
-        ("DELETE", "/api/session"): Operation("Log out", "access", media="", status=204, others=NO_LOGIN),
+        ("DELETE", "/api/session"): Operation("Log out", "access", media="", status=204, others=no_login),
         ("POST", "/api/tickets"): Operation(
-            "A ticket for one stream", "access", bodies.Ticket, status=201, others=NO_LOGIN
+            "A ticket for one stream", "access", bodies.Ticket, status=201, others=no_login
         ),
         ("GET", "/livez"): Operation("Whether the event loop answers", "operation", bodies.Alive),
         ("GET", "/readyz"): Operation(

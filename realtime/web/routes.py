@@ -8,7 +8,7 @@ from aiohttp import web
 
 from realtime.stream import messages
 from realtime.web import cors
-from realtime.web.access import GATE, Gate, Handler, Transport, proofs_of
+from realtime.web.access import GATE, Gate, Handler, proofs_of
 from realtime.web.analytics import ARCHIVE, Archive, analytics
 from realtime.web.caller import Role
 from realtime.web.documents import DOCUMENTS, document, documents
@@ -24,6 +24,7 @@ from realtime.web.session import log_in, log_out, ticket
 from realtime.web.shelf import SHELF, Shelf
 from realtime.web.site import SITE, Site
 from realtime.web.sse import events
+from realtime.web.terms import ANY_ROLE, EVERYONE, Table, Terms
 from realtime.web.websocket import websocket
 
 ROUTES = (
@@ -62,26 +63,31 @@ ROUTES = (
 )
 
 
-TRANSPORTS: Final[dict[Handler, Transport]] = {websocket: "websocket", events: "sse", changes: "longpoll"}
-"""Handlers that hold a connection for long."""
-
-ROLES: Final[dict[Handler, Role | None]] = {
-    page: None,
-    document: None,
-    livez: None,
-    readyz: None,
-    log_in: None,
-    log_out: None,
-    screens: Role.ADMIN,
-    metrics: Role.ADMIN,
+TERMS: Final[dict[Handler, Terms]] = {
+    websocket: Terms(transport="websocket"),
+    events: Terms(transport="sse"),
+    changes: Terms(transport="longpoll"),
+    page: EVERYONE,
+    document: EVERYONE,
+    livez: EVERYONE,
+    readyz: EVERYONE,
+    log_in: EVERYONE,
+    log_out: EVERYONE,
+    screens: Terms(Role.ADMIN),
+    metrics: Terms(Role.ADMIN),
 }
-"""Who may, where tokens are asked for: None is everyone, any role is enough for what is not named here."""
+"""Who may, where tokens are asked for, and which handlers hold a connection for long. What is not named here is for any role."""
+
+
+def terms() -> Table:
+    """The same by method and path, for the documents."""
+    return {(route.method, route.path): TERMS.get(route.handler, ANY_ROLE) for route in ROUTES}
 
 
 def application(site: Site) -> web.Application:
     """The site as an aiohttp application; it says goodbye to every reader when it shuts down. Raises ConfigError."""
     settings = site.settings
-    gate = Gate(settings, proofs_of(settings), transports=TRANSPORTS, roles=ROLES)
+    gate = Gate(settings, proofs_of(settings), terms=TERMS)
     app = web.Application(
         middlewares=[problems, gate.middleware], client_max_size=settings.max_body_kib * 1024
     )
@@ -93,7 +99,7 @@ def application(site: Site) -> web.Application:
     app[PAGES] = read(DIST)
     app[SHELF] = Shelf()
     app[SCREENS] = Screens()
-    app[DOCUMENTS] = documents(settings, site.version)
+    app[DOCUMENTS] = documents(settings, site.version, terms())
     app[FIGURES] = Figures(site)
     app[ARCHIVE] = Archive(site.settings.data_cache_ttl / 1000, time.monotonic)
     app.add_routes(ROUTES)

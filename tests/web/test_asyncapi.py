@@ -2,25 +2,57 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
+from jsonschema_rs import Draft7Validator
 from pydantic_asyncapi.v3 import AsyncAPI
 
+import realtime
 from realtime.app import Server, now_ms, serving
 from realtime.config import Cluster, Settings
 from realtime.loading import load
 from realtime.source.simulator import SimulatedCluster, SimulatedSource
 from realtime.source.source import Source
+from realtime.web.asyncapi import asyncapi
+from realtime.web.routes import terms
 from tests import told
 from tests.readers import TRANSPORTS, Reader
 
+SCHEMA = Path(realtime.__file__).parent / "dashboard/node_modules/@asyncapi/specs/schemas/3.0.0.json"
+"""AsyncAPI's own; pydantic-asyncapi does not look at security schemes."""
 
-def test_it_is_asyncapi() -> None:
-    """The document is one of AsyncAPI 3.0."""
-    AsyncAPI.model_validate(told.ASYNCAPI)
-    assert told.ASYNCAPI["asyncapi"] == "3.0.0"
+TOKENS: Any = Settings.model_construct(auth="tokens")
+JWT: Any = Settings.model_construct(auth="jwt")
+
+
+@pytest.mark.parametrize("settings", [told.SETTINGS, TOKENS, JWT], ids=["none", "tokens", "jwt"])
+def test_it_is_asyncapi(settings: Settings) -> None:
+    """The document is one of AsyncAPI 3.0, whoever is let in."""
+    document = orjson.loads(orjson.dumps(asyncapi(settings, "0.1.0", terms())))
+
+    AsyncAPI.model_validate(document)
+    assert [
+        each.message for each in Draft7Validator(orjson.loads(SCHEMA.read_bytes())).iter_errors(document)
+    ] == []
+    assert document["asyncapi"] == "3.0.0"
+
+
+def test_who_may_is_said_of_every_stream() -> None:
+    """Each stream names the schemes of which one is enough, and each is told; where nobody is asked there is none, and it is said."""
+    open_to_all, closed = (asyncapi(each, "0.1.0", terms()) for each in (told.SETTINGS, TOKENS))
+    told_of = {
+        name: [each["$ref"].rpartition("/")[2] for each in operation["security"]]
+        for name, operation in closed["operations"].items()
+    }
+
+    assert set(map(tuple, told_of.values())) == {("bearer", "cookie", "ticket")}
+    assert list(closed["components"]["securitySchemes"]) == ["bearer", "cookie", "ticket"]
+    assert not any(operation["security"] for operation in open_to_all["operations"].values())
+    assert "Nobody is asked for a token." in open_to_all["info"]["description"]
 
 
 def test_every_message_of_a_channel_is_told_by_an_operation() -> None:

@@ -20,7 +20,7 @@ def test_every_route_is_documented_and_the_reverse() -> None:
 
 
 def test_every_parameter_is_documented_and_the_reverse() -> None:
-    """What handlers read from a query is in the table, and nothing else is."""
+    """What handlers read from a query is in the table, and nothing else is; the gate's ticket is a scheme of access."""
     read = set()
     for path in Path(str(web.__file__)).parent.glob("*.py"):
         read |= set(re.findall(r'query(?:\.get\(|, )"(\w+)"', path.read_text()))

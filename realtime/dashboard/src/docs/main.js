@@ -3,6 +3,7 @@
 
 import { html, nothing, render } from "lit";
 
+import { whoMay } from "./access.js";
 import { nameOf, typeOf } from "./types.js";
 
 const OPENAPI = "api/openapi.json";
@@ -48,24 +49,43 @@ const answer = (status, { description, content = {} }, shared) => {
   </li>`;
 };
 
-const operation = (path, method, told, shared) => html`
+/** Who may, and the schemes by which that is shown, each a link; nothing where nobody is asked anywhere. */
+const access = (told, asked) => {
+  if (!asked) return nothing;
+  const { role, schemes } = whoMay(told);
+  const links = schemes.map((each, index) => html`${index ? " or " : ": "}<a href="#access-${each}">${each}</a>`);
+  return html`<p class="access">For ${role ? html`the role <code>${role}</code> at the least` : schemes.length ? "any role" : "everyone"}${links}</p>`;
+};
+
+const operation = (path, method, told, shared, asked) => html`
   <article id=${told.operationId}>
     <h3><b class="method">${method.toUpperCase()}</b> <code>${path}</code></h3>
     <p>${prose(told.summary)}</p>
+    ${access(told.security, asked)}
     ${table(told.parameters.map((each) => row(each.name, each.schema, each.description, each.required)))}
     <ul class="answers">
       ${Object.entries(told.responses)
         .filter(([status]) => status !== "default")
         .map(([status, response]) => answer(status, response, shared))}
     </ul>
-    ${method === "get" && !path.includes("{") && path !== "/api/ws" ? html`<pre>curl ${new URL(path.slice(1), document.baseURI)}</pre>` : nothing}
+    ${method === "get" && !path.includes("{") && path !== "/api/ws" ? html`<pre>curl ${told.security.length ? '-H "Authorization: Bearer $TOKEN" ' : ""}${new URL(path.slice(1), document.baseURI)}</pre>` : nothing}
+  </article>
+`;
+
+const scheme = (name, { type, scheme: kind, in: place, name: called, description }) => html`
+  <article id="access-${name}">
+    <h3>${name}</h3>
+    <p>
+      ${type === "http" ? html`<code>Authorization: ${kind[0].toUpperCase() + kind.slice(1)} …</code>` : html`<code>${called}</code> in the ${place}`}. ${prose(description)}
+    </p>
   </article>
 `;
 
 const channel = (name, told, document) => {
+  const operations = Object.values(document.operations).filter((each) => each.channel.$ref.endsWith(`/${name}`));
   const said = (action) =>
-    Object.values(document.operations)
-      .filter((each) => each.action === action && each.channel.$ref.endsWith(`/${name}`))
+    operations
+      .filter((each) => each.action === action)
       .flatMap((each) => each.messages.map(({ $ref }) => document.components.messages[nameOf($ref)]));
   const list = (heading, messages) =>
     messages.length
@@ -77,7 +97,7 @@ const channel = (name, told, document) => {
   return html`
     <article id="channel-${name}">
       <h3><code>${told.address}</code></h3>
-      <p>${prose(told.title)}; ${prose(told.description)}.</p>
+      <p>${prose(told.title)}; ${prose(told.description)}. ${prose(operations[0].description)}</p>
       ${list("The server says", said("send"))} ${list("A reader may say", said("receive"))}
     </article>
   `;
@@ -97,6 +117,7 @@ const page = (openapi, asyncapi) => {
   );
   const tags = [...new Set(operations.map(({ told }) => told.tags[0]))];
   const shared = openapi.components.responses.Problem.description;
+  const schemes = Object.entries(openapi.components.securitySchemes);
   const types = Object.entries({ ...openapi.components.schemas, ...asyncapi.components.schemas }).sort(([a], [b]) => a.localeCompare(b));
   return html`
     <nav aria-label="Contents">
@@ -113,6 +134,12 @@ const page = (openapi, asyncapi) => {
       <ul>
         ${Object.entries(asyncapi.channels).map(([name, { address }]) => html`<li><a href="#channel-${name}">${address}</a></li>`)}
       </ul>
+      ${schemes.length
+        ? html`<h2>how one shows a token</h2>
+            <ul>
+              ${schemes.map(([name]) => html`<li><a href="#access-${name}">${name}</a></li>`)}
+            </ul>`
+        : nothing}
       <h2>types</h2>
       <ul>
         ${types.map(([name]) => html`<li><a href="#type-${name}">${name}</a></li>`)}
@@ -124,16 +151,23 @@ const page = (openapi, asyncapi) => {
         streams does with what it hears is in docs/protocol.md of the source; <a href="client.js">client.js</a> does it. Every refusal and failure is
         a <a href="#type-Problem">Problem</a>.
       </p>
+      <p>${prose(openapi.info.description)}</p>
       ${tags.map(
         (tag) => html`<section>
           <h2>${tag}</h2>
-          ${operations.filter(({ told }) => told.tags[0] === tag).map(({ path, method, told }) => operation(path, method, told, shared))}
+          ${operations.filter(({ told }) => told.tags[0] === tag).map(({ path, method, told }) => operation(path, method, told, shared, schemes.length))}
         </section>`,
       )}
       <section>
         <h2>messages</h2>
         ${Object.entries(asyncapi.channels).map(([name, told]) => channel(name, told, asyncapi))}
       </section>
+      ${schemes.length
+        ? html`<section>
+            <h2>how one shows a token</h2>
+            ${schemes.map(([name, told]) => scheme(name, told))}
+          </section>`
+        : nothing}
       <section>
         <h2>types</h2>
         ${types.map(([name, told]) => schema(name, told))}
