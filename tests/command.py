@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,8 +20,8 @@ PATIENCE_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 5.0
 """So long may a server take to stop."""
 
-_COMMAND: Final = (sys.executable, "-m", "realtime")
-_URL: Final = re.compile(r"http://[^\s\"]+")
+COMMAND: Final = (sys.executable, "-m", "realtime")
+_URL: Final = re.compile(r"https?://[^\s\"]+")
 
 
 class Ran(NamedTuple):
@@ -45,10 +45,10 @@ def environment(**variables: str) -> dict[str, str]:
     return kept | {"NO_COLOR": "1", "COLUMNS": "100"} | variables
 
 
-def run(*arguments: str, folder: Path, **variables: str) -> Ran:
+def run(*arguments: str, folder: Path, command: Sequence[str] = COMMAND, **variables: str) -> Ran:
     """Run a command to its end."""
     ended = subprocess.run(
-        [*_COMMAND, *arguments],
+        [*command, *arguments],
         cwd=folder,
         env=environment(**variables),
         capture_output=True,
@@ -60,10 +60,12 @@ def run(*arguments: str, folder: Path, **variables: str) -> Ran:
 
 
 @contextmanager
-def serving(*arguments: str, folder: Path, **variables: str) -> Iterator[Running]:
+def serving(
+    *arguments: str, folder: Path, command: Sequence[str] = COMMAND, **variables: str
+) -> Iterator[Running]:
     """Start a command and wait until it has said its URL on stderr; kill it in the end."""
     with subprocess.Popen(
-        [*_COMMAND, *arguments],
+        [*command, *arguments],
         cwd=folder,
         env=environment(**variables),
         stdout=subprocess.DEVNULL,

@@ -15,6 +15,8 @@ from tests.upstream import Exporter, Prometheus, VictoriaMetrics, running
 
 CAPTURES = Path(__file__).parent / "data" / "metrics"
 
+Capture = Callable[[str], str]
+
 _job_numbers = itertools.count(1)
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
@@ -29,7 +31,7 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture(scope="session")
-def capture() -> Callable[[str], str]:
+def capture() -> Capture:
     """`capture("at-1794166412")`, `capture("faults/qstat_t-fail")`: what a real exporter said."""
 
     def read(name: str) -> str:
