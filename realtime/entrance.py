@@ -41,6 +41,11 @@ class Entrance(BaseModel):
     auth_tokens_file: str = ""
     """File of tokens' hashes, a line each, as `realtime token new` prints them. Reread when it changes."""
 
+    cookie_days: int = Field(default=400, ge=0, le=400)
+    """For so long a browser keeps a login whose token has no end of its own. A wall display must survive being switched off, and nobody is near
+    it for a year: so as long as browsers keep any cookie (RFC 6265bis). Taking the token out of the file ends it sooner. 0: until
+    the browser is closed, for computers that people share."""
+
     auth_check_seconds: float = Field(default=1.0, gt=0, le=60)
     """How often it is looked whether a stream's token has expired or was taken out of the file: for so long a revoked one may go on."""
 

@@ -198,6 +198,13 @@ class Login(TypedDict):
     """Epoch ms; absent if the token does not expire."""
 
 
+class Session(Login):
+    """As whom one is let in."""
+
+    cookie: bool
+    """Whether by the cookie of `POST /api/session`."""
+
+
 class Ticket(TypedDict):
     """Opens one stream, once and soon."""
 

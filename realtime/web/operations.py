@@ -223,6 +223,7 @@ def operations(settings: Settings) -> dict[tuple[str, str], Operation]:
         ("DELETE", "/api/jobs/{id}"): single("No job is deleted here"),
         ("POST", "/api/jobs/{id}/hold"): single("No job is held here"),
         ("POST", "/api/jobs/{id}/release"): single("No job is released here"),
+        ("GET", "/api/session"): Operation("As whom one is let in", "access", bodies.Session),
         ("POST", "/api/session"): Operation(
             "Log in: a token in, a cookie out", "access", bodies.Login, asks=TOKEN, others=no_login
         ),

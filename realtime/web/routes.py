@@ -20,7 +20,7 @@ from realtime.web.pages import DIST, PAGES, page, read
 from realtime.web.problem import problems
 from realtime.web.rest import jobs, no_single_jobs, node, nodes, queues, state, stats
 from realtime.web.screens import SCREENS, Screens, screens
-from realtime.web.session import log_in, log_out, ticket
+from realtime.web.session import log_in, log_out, ticket, who
 from realtime.web.shelf import SHELF, Shelf
 from realtime.web.site import SITE, Site
 from realtime.web.sse import events
@@ -52,6 +52,7 @@ ROUTES = (
     web.delete("/api/jobs/{id}", no_single_jobs),
     web.post("/api/jobs/{id}/hold", no_single_jobs),
     web.post("/api/jobs/{id}/release", no_single_jobs),
+    web.get("/api/session", who),
     web.post("/api/session", log_in),
     web.delete("/api/session", log_out),
     web.post("/api/tickets", ticket),

@@ -22,17 +22,18 @@ from realtime.web.bodies import (
     QueueRow,
     ResourceHistory,
     ScreenRow,
+    Session,
     Stats,
     Ticket,
     ViewState,
 )
 
 BODIES: Final = (
-    Alive, ClusterHealth, Health, JobHistory, Jobs, Login, NodeRow, Problem, QueueRow, ResourceHistory, ScreenRow, Stats, Ticket,
-    ViewState,
+    Alive, ClusterHealth, Health, JobHistory, Jobs, Login, NodeRow, Problem, QueueRow, ResourceHistory, ScreenRow, Session, Stats,
+    Ticket, ViewState,
 )  # fmt: skip
 
-HEIRS: Final[tuple[Any, ...]] = (GpuUsage, JobHistory, NodeRow, QueueRow, ResourceHistory)
+HEIRS: Final[tuple[Any, ...]] = (GpuUsage, JobHistory, NodeRow, QueueRow, ResourceHistory, Session)
 """Types that have the fields of another."""
 
 PLACE: Final = "#/components/schemas/"

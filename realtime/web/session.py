@@ -1,7 +1,8 @@
 """`/api/session` and `/api/tickets`: how a browser, which can put a token into no header of a stream, shows who it is.
 
 The cookie holds the token itself, so a restart logs nobody out and a revoked token ends it too. No script can read it (HttpOnly), and no
-other site's page can make a browser send it (SameSite=Strict).
+other site's page can make a browser send it (SameSite=Strict). It outlives the browser, since a wall display must come back by itself after a
+power cut: until the token's end, or for `cookie_days` if it has none.
 """
 
 import time
@@ -14,6 +15,9 @@ from realtime.errors import RequestError
 from realtime.web.access import GATE, Gate, bearer_of
 from realtime.web.caller import Caller, caller_of
 from realtime.web.cors import origin_allowed
+from realtime.web.site import SITE
+
+DAY_SECONDS = 86_400
 
 MOST_COOKIE_BYTES = 4_000
 """Browsers drop a cookie of more than 4,096 bytes, its name and attributes among them, without a word."""
@@ -27,9 +31,16 @@ async def log_in(request: web.Request) -> web.Response:
     if len(token) > MOST_COOKIE_BYTES:
         raise RequestError("bad_parameter", "token is too long for a cookie; send it as a header", status=400)
     response = _json(200, {"role": caller.role, **_until(caller)})
-    left = None if caller.expires_at is None else max(0, int(caller.expires_at - time.time()))
-    _set(gate, request, response, token, left)
+    _set(gate, request, response, token, _kept_seconds(request, caller))
     return response
+
+
+async def who(request: web.Request) -> web.Response:
+    """`GET /api/session`: as whom one is let in, and whether by a cookie: no script can see that there is one, and so something to log out of."""
+    caller = caller_of(request)
+    # There is no third way but for streams.
+    by_cookie = request.app[GATE].asks and bearer_of(request) is None
+    return _json(200, {"role": caller.role, **_until(caller), "cookie": by_cookie})
 
 
 async def log_out(request: web.Request) -> web.Response:
@@ -66,6 +77,14 @@ async def _token_in(request: web.Request) -> str:
     if not isinstance(token, str) or not token:
         raise RequestError("bad_parameter", 'the body must be {"token": "…"}, or the token a bearer\'s')
     return token
+
+
+def _kept_seconds(request: web.Request, caller: Caller) -> int | None:
+    """How long a browser keeps the cookie; None: until it is closed."""
+    if caller.expires_at is not None:
+        return max(0, int(caller.expires_at - time.time()))
+    days = request.app[SITE].settings.cookie_days
+    return days * DAY_SECONDS if days else None
 
 
 def _set(gate: Gate, request: web.Request, response: web.Response, value: str, seconds: int | None) -> None:

@@ -65,7 +65,7 @@ async def test_behind_tls_the_cookie_is_this_hosts_alone(closed: Guarded) -> Non
 
 
 async def test_a_cookie_ends_with_its_token(closed: Guarded) -> None:
-    """A token that ends at a time makes a cookie that does; one that never ends makes a cookie until the browser closes."""
+    """A token that ends at a time makes a cookie that does."""
     token = new_token()
     closed.write(line_of(token, Role.VIEWER, until=datetime.now(UTC) + timedelta(minutes=10)))
     await closed.gate._proofs.refresh()  # type: ignore[union-attr]
@@ -73,6 +73,51 @@ async def test_a_cookie_ends_with_its_token(closed: Guarded) -> None:
 
     assert 590 <= int(cookie_of(answer)["realtime"]["max-age"]) <= 600
     assert answer.json["expiresAt"] > 0
+
+
+@pytest.mark.parametrize(("days", "kept"), [(400, "34560000"), (30, "2592000"), (0, "")])
+async def test_a_cookie_of_a_token_without_an_end_is_kept_for_days(
+    serve: Serve, tmp_path: Path, days: int, kept: str
+) -> None:
+    """A token that never ends makes a cookie that outlives the browser by `cookie_days`; 0 makes one that does not."""
+    closed = await guarded(serve, tmp_path, cookie_days=days)
+    answer = await post(closed, b'{"token":"%s"}' % closed.tokens[Role.KIOSK].encode())
+
+    assert cookie_of(answer)["realtime"]["max-age"] == kept
+    assert "expiresAt" not in answer.json
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_one_can_ask_as_whom_one_is_let_in(closed: Guarded, role: Role) -> None:
+    """The role is told, and whether it is the cookie that lets one in: no script can see that, and only from a cookie can one log out."""
+    cookie = {"Cookie": f"realtime={closed.tokens[role]}"}
+    for headers, by_cookie in (
+        (closed.bearer(role), False),
+        (cookie, True),
+        (cookie | closed.bearer(role), False),
+    ):
+        answer = await closed.server.get("/api/session", **headers)
+        assert (answer.status, answer.json) == (200, {"role": role, "cookie": by_cookie})
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_where_nobody_is_asked_everyone_is_let_in_without_a_cookie(serve: Serve) -> None:
+    """Without `auth` everyone is an admin, whatever cookie is shown, and there is nothing to log out of."""
+    server = await serve()
+    answer = await server.get("/api/session", Cookie="realtime=rt_of-former-times")
+
+    assert (answer.status, answer.json) == (200, {"role": "admin", "cookie": False})
+
+
+async def test_one_can_ask_until_when_one_is_let_in(closed: Guarded) -> None:
+    """Of a token that ends the end is told."""
+    token, until = new_token(), datetime.now(UTC) + timedelta(minutes=10)
+    closed.write(line_of(token, Role.VIEWER, until=until))
+    await closed.gate._proofs.refresh()  # type: ignore[union-attr]
+    answer = await closed.server.get("/api/session", Authorization=f"Bearer {token}")
+
+    assert answer.json["expiresAt"] == pytest.approx(until.timestamp() * 1000, abs=1)
 
 
 async def test_logging_out_takes_the_cookie(closed: Guarded) -> None:
