@@ -18,6 +18,8 @@ const SHORT_MS = 1_000; // what lived for less was cut off on the way
 const PROVEN_MS = 300_000; // what lived for more has proven its transport
 const SLEPT_MS = 10_000; // a timer that is so late has slept, and so has the connection
 const [LOOP, LOOP_MS] = [5, 5_000]; // more connections than this in so long are a loop
+const REFUSALS = { 401: 4500, 403: 4503 }; // the close codes of HTTP's refusals; of any other 4501
+const LOGINS = [4002, 4500]; // a login has ended, or there is none
 const STRIKES = 3; // marks against a transport; with so many it is given up for the next
 const AWAY = "the server cannot be reached";
 
@@ -117,7 +119,7 @@ async function ask(fetch, address, signal, link) {
     }
     const { status, detail } = JSON.parse(body);
     const refused = status >= 400 && status < 500 && ![408, 425, 429].includes(status);
-    return { reason: detail, refused, retryMs: 1000 * Number(header("Retry-After")) || 0 };
+    return { reason: detail, code: refused ? (REFUSALS[status] ?? 4501) : undefined, retryMs: 1000 * Number(header("Retry-After")) || 0 };
   } catch {
     return { reason: AWAY }; // no network, or somebody else's answer
   }
@@ -130,7 +132,7 @@ const TRANSPORTS = { websocket, sse, longpoll };
  * @typedef {Record<string, Record<string, Record<string, unknown>>>} State topic → key → entity
  * @typedef {{ link: "connecting"|"open"|"reconnecting"|"closed", transport?: Transport, cluster?: string, cursor?: string, build?: string,
  *   quality?: "starting"|"live"|"stale"|"partial"|"down", dataAgeMs?: number, clusters: string[], topics: string[],
- *   heartbeatSeconds: number, reason?: string, retryAt?: number }} Status times are epoch ms
+ *   heartbeatSeconds: number, reason?: string, code?: number, retryAt?: number }} Status times are epoch ms
  * @typedef {{ url?: string, cluster?: string, topics?: string[], nodes?: string[], screen?: string, transports?: Transport[] }} Options
  */
 
@@ -196,12 +198,20 @@ class Feed extends EventTarget {
     return this.#age && this.#age.ms + this.#since(this.#age.since);
   }
 
+  /** Come back at once, however long it is to wait: after a login, for instance. */
+  retry() {
+    if (this.#stop.signal.aborted) return;
+    this.#abandon();
+    this.#counts.failures = 0;
+    this.#open();
+  }
+
   /** Leave for good. What is held stays. */
   close() {
     this.#stop.abort();
     this.#abandon();
     this.#env.clearTimeout(this.#timers.tick);
-    this.#tell({ link: "closed", reason: undefined, retryAt: undefined });
+    this.#tell({ link: "closed", reason: undefined, code: undefined, retryAt: undefined });
   }
 
   // -- what is heard
@@ -261,7 +271,7 @@ class Feed extends EventTarget {
 
   /** Change the status; news from a stream tells that it is open. */
   #tell(news, link) {
-    if (link && !link.once) Object.assign(news, { link: "open", reason: undefined });
+    if (link && !link.once) Object.assign(news, { link: "open", reason: undefined, code: undefined });
     if (Object.entries(news).every(([name, value]) => same(this.status[name], value))) return;
     this.status = { ...this.status, ...news };
     this.#fire("status", this.status);
@@ -300,10 +310,7 @@ class Feed extends EventTarget {
 
   /** Come back at once. */
   #wake() {
-    if (this.#link && this.#env.now() - this.#link.began < SHORT_MS) return;
-    this.#abandon();
-    this.#counts.failures = 0;
-    this.#open();
+    if (!this.#link || this.#env.now() - this.#link.began >= SHORT_MS) this.retry();
   }
 
   // -- links
@@ -311,16 +318,18 @@ class Feed extends EventTarget {
   #open() {
     const now = this.#env.now();
     const early = this.#opened.length === LOOP ? this.#opened[0] + LOOP_MS - now : 0;
-    if (early > 0) return this.#openLater("too many connections in a short time", early);
+    if (early > 0) return this.#openLater({ reason: "too many connections in a short time" }, early);
     this.#opened = [...this.#opened, now].slice(-LOOP);
     this.#link = this.#start(this.#rank);
     this.#tell({ link: this.#word(), transport: this.#transports[this.#rank], retryAt: undefined });
   }
 
-  #openLater(reason, floorMs = 0, link = this.#word(), range = RETRY_MS, count = this.#counts.failures++) {
+  #openLater({ reason, code }, floorMs = 0, link = this.#word(), range = RETRY_MS, count = this.#counts.failures++) {
     const ms = Math.max(floorMs, this.#env.random() * doubled(range, count));
     this.#timers.retry = this.#env.setTimeout(() => this.#open(), ms);
-    this.#tell({ link, reason, retryAt: Math.round(this.#env.wall() + ms) });
+    // Another login may see other topics, so it begins anew: no diff from here would tell all of them.
+    const cursor = LOGINS.includes(code) ? undefined : this.status.cursor;
+    this.#tell({ link, reason, code, cursor, retryAt: Math.round(this.#env.wall() + ms) });
   }
 
   #start(rank, once = false) {
@@ -344,7 +353,7 @@ class Feed extends EventTarget {
     return link;
   }
 
-  #end(link, { code, reason = link.detail, retryMs = 0, refused, silent, reached }) {
+  #end(link, { code, reason = link.detail, retryMs = 0, silent, reached }) {
     const life = this.#env.now() - link.began;
     drop(link);
     if (link === this.#candidate) {
@@ -355,8 +364,8 @@ class Feed extends EventTarget {
     if (link.heard && life > SLEPT_MS) this.#counts.failures = 0;
     if (life > PROVEN_MS) this.#counts.strikes = this.#counts.demotions = 0;
     if (link.heard && life > SHORT_MS) this.#counts.refusals = 0;
-    if (refused || (code >= 4500 && code < 5000))
-      return this.#openLater(reason, REFUSED_MS[0] / 2, "closed", REFUSED_MS, this.#counts.refusals++);
+    if (code >= 4500 && code < 5000)
+      return this.#openLater({ reason, code }, REFUSED_MS[0] / 2, "closed", REFUSED_MS, this.#counts.refusals++);
     if (reached && this.#demote()) return this.#open();
     if (!link.heard && !link.once && this.#transports[link.rank] !== "longpoll") {
       // Is it the stream that fails, or the server? A question tells, and its answer may be news, too.
@@ -365,7 +374,8 @@ class Feed extends EventTarget {
     }
     if (!link.once && !retryMs) this.#counts.strikes += silent ? 2 : Number(life < SHORT_MS);
     if (this.#counts.strikes >= STRIKES) this.#demote();
-    return this.#openLater(reason || (reached ? "the stream cannot be opened" : link.heard ? "the connection broke" : AWAY), retryMs);
+    reason ||= reached ? "the stream cannot be opened" : link.heard ? "the connection broke" : AWAY;
+    return this.#openLater({ reason, code }, retryMs);
   }
 
   /** Give up a transport for the next, if there is one. */

@@ -278,6 +278,68 @@ test("a refusal is said, what is held stays, and the door is tried again now and
   assert.equal(feed.status.link, "open");
 });
 
+// -- logins
+
+test("why it is not open has a code, the same on every transport, and none while it is", async () => {
+  for (const transports of [["websocket"], ["sse"], ["longpoll"]]) {
+    const world = new World();
+    for (const [status, code] of [[401, 4500], [403, 4503], [404, 4501]]) {
+      world.answer = () => problem(status, "no");
+      const feed = world.connect({ transports });
+      if (transports[0] === "websocket") world.link.say({ type: "bye", code, reason: "no", retryMs: 1_000 });
+      else if (transports[0] === "sse") world.link.end();
+      await settle();
+      assert.deepEqual([feed.status.link, feed.status.code], ["closed", code], transports[0]);
+      feed.close();
+      assert.equal(feed.status.code, undefined);
+    }
+  }
+  const { world, feed, link } = following();
+  assert.equal(feed.status.code, undefined);
+  link.say({ type: "bye", code: 4002, reason: "your login has ended", retryMs: 1_000 });
+  assert.deepEqual([feed.status.link, feed.status.code], ["reconnecting", 4002]);
+  (await world.reopened()).say(HELLO, snapshot("e-2"));
+  assert.deepEqual([feed.status.link, feed.status.code], ["open", undefined]);
+});
+
+test("a server that is away has no code, also where it refused before", async () => {
+  const { world, feed, link } = following();
+  link.end(4500);
+  (await world.reopened()).end();
+  await settle();
+  assert.deepEqual([feed.status.reason, feed.status.code], ["the server cannot be reached", undefined]);
+});
+
+for (const code of [4002, 4500])
+  test(`after a login (${code}) it begins anew: another may see other topics`, async () => {
+    const { world, feed, link } = following();
+    link.say({ type: "bye", code, reason: "log in", retryMs: 1_000 });
+    assert.equal(feed.status.cursor, undefined);
+    assert.deepEqual(feed.state, STATE);
+    await world.reopened();
+    assert.deepEqual(query(world.link), {});
+    world.link.say(HELLO, snapshot("e-9", { nodes: STATE.nodes }));
+    assert.deepEqual(feed.state, { nodes: STATE.nodes });
+  });
+
+test("who is told to comes back at once, on a link of its own", async () => {
+  const { world, feed, link } = following();
+  link.end(4500);
+  assert.equal(world.links.length, 1);
+  feed.retry();
+  assert.equal(world.links.length, 2);
+  assert.deepEqual([feed.status.link, feed.status.retryAt], ["reconnecting", undefined]);
+  // Also where it had come back by itself just now, and was about to be refused again.
+  feed.retry();
+  assert.deepEqual(world.links.map(({ open }) => open), [false, false, true]);
+  world.link.say(HELLO, snapshot("e-2"), beat("e-2"));
+  await world.pass(60_000 - 30_000);
+  assert.equal(world.links.length, 3);
+  feed.close();
+  feed.retry();
+  assert.equal(world.links.length, 3);
+});
+
 for (const code of [1000, 1001, 1006, 1011, 1013, 4000, 4001, 4002, 4499, 5000])
   test(`close code ${code} is one to come back after`, async () => {
     const { world, feed, link } = following();
