@@ -15,7 +15,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from tests.browser.closed import Closed
 from tests.browser.stage import Complaints, Stage, Wire
+from tests.web.guarded import lock
 from tests.web.served import State, real_state
 
 CHROMIUM: Final = os.environ.get("REALTIME_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
@@ -75,6 +77,13 @@ async def start() -> AsyncIterator[Start]:
 async def server(start: Start) -> Stage:
     """One cluster, `hopper`, as a real exporter saw it: 46 nodes."""
     return await start(real_state())
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def closed(start: Start, tmp_path: Path) -> Closed:
+    """The same, behind a file of tokens."""
+    path, tokens, settings = lock(tmp_path)
+    return Closed(await start(real_state(), **settings), path, tokens)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

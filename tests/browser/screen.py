@@ -47,6 +47,43 @@ READ: Final = """() => {
 TWO_FRAMES: Final = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """After these a scroll or another size of the window is painted."""
 
+OVERFLOWING: Final = """() => {
+    const found = [];
+    const walk = (root) => {
+        for (const element of root.querySelectorAll("*")) {
+            const style = getComputedStyle(element);
+            const meant = style.textOverflow === "ellipsis" || style.overflowX !== "visible" || element.closest("svg, canvas, .u-wrap");
+            if (!meant && element.clientWidth && element.scrollWidth > element.clientWidth + 1)
+                found.push(`${element.localName}.${element.className} ${element.scrollWidth} > ${element.clientWidth}`);
+            if (element.shadowRoot) walk(element.shadowRoot);
+        }
+    };
+    walk(document);
+    return found;
+}"""
+"""What sticks out of its own box and is not cut on purpose."""
+
+FITS: Final = """() => {
+    const faults = [];
+    const walk = (root) => {
+        for (const element of root.querySelectorAll("*")) {
+            if (element.shadowRoot) walk(element.shadowRoot);
+            const box = element.getBoundingClientRect();
+            if (!box.width || !box.height || getComputedStyle(element).clipPath !== "none") continue;
+            const name = `${element.localName}.${element.getAttribute("class") ?? ""}`;
+            if (box.left < -1 || box.top < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1)
+                faults.push(`${name} is beyond the screen`);
+            if (element.localName !== "svg" && !element.closest("svg") && element.scrollHeight > element.clientHeight + 3 && element.clientHeight)
+                faults.push(`${name} is ${element.clientHeight} high and its content ${element.scrollHeight}`);
+        }
+    };
+    walk(document);
+    const root = document.scrollingElement;
+    if (root.scrollHeight > innerHeight || root.scrollWidth > innerWidth) faults.push("there is something to scroll");
+    return faults;
+}"""
+"""What does not fit: boxes beyond the screen, content that is higher than its box."""
+
 NODES: Final = 5_000
 
 
@@ -152,3 +189,14 @@ def percent(usage: Mapping[str, Any]) -> int:
 def tib(gib: float) -> str:
     """Of a cluster with tens of TiB."""
     return f"{gib / 1024:.0f}"
+
+
+async def fits(page: Page) -> None:
+    """Wait until nothing is beyond the screen, cut in two or scrolled: what has changed its size is measured first."""
+    faults: list[str] = []
+    for _ in range(40):
+        faults = await page.evaluate(FITS)
+        if not faults:
+            return
+        await page.wait_for_timeout(50)
+    assert faults == []

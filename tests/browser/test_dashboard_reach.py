@@ -1,30 +1,15 @@
 """The dashboard for everyone: by keyboard, by touch, on a phone, with a screen reader, in both themes."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 
-import realtime
+from tests.browser.axe import violations
 from tests.browser.conftest import OpenPage, Start
-from tests.browser.screen import TWO_FRAMES, thousands
+from tests.browser.screen import OVERFLOWING, TWO_FRAMES, thousands
 from tests.browser.stage import Stage
 from tests.web.served import real_state
-
-AXE = Path(realtime.__file__).parent / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe-core finds against WCAG 2.2 AA and good practice."""
-    # As a script of the page's own it would be stopped by the Content-Security-Policy, which is right.
-    await page.evaluate(AXE.read_text())
-    found: dict[str, Any] = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
-    return [
-        f"{each['id']}: {node['target']} {node.get('failureSummary', '')}"
-        for each in found["violations"]
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -124,23 +109,6 @@ async def test_a_node_is_pointed_at(server: Stage, page: Page) -> None:
     await expect(details).to_contain_text("The source no longer lists this node.")
     await details.get_by_role("button").click()
     await expect(details).to_be_hidden()
-
-
-OVERFLOWING = """() => {
-    const found = [];
-    const walk = (root) => {
-        for (const element of root.querySelectorAll("*")) {
-            const style = getComputedStyle(element);
-            const meant = style.textOverflow === "ellipsis" || style.overflowX !== "visible" || element.closest("svg, canvas, .u-wrap");
-            if (!meant && element.clientWidth && element.scrollWidth > element.clientWidth + 1)
-                found.push(`${element.localName}.${element.className} ${element.scrollWidth} > ${element.clientWidth}`);
-            if (element.shadowRoot) walk(element.shadowRoot);
-        }
-    };
-    walk(document);
-    return found;
-}"""
-"""What sticks out of its own box and is not cut on purpose."""
 
 
 @pytest.mark.parametrize("names", ["short", "long"])

@@ -10,7 +10,7 @@ from playwright.async_api import Page, Route, expect
 
 from realtime.web.pages import PAGES
 from tests.browser.conftest import PATIENCE_MS, OpenPage, Start
-from tests.browser.screen import expected, seen
+from tests.browser.screen import expected, fits, seen
 from tests.browser.stage import OUTAGE, Complaints, Stage, Wire
 from tests.web.served import node, real_state, small_state
 
@@ -20,27 +20,6 @@ SIZES: Final = ((1920, 1080), (3840, 2160))
 
 SOON: Final = "Math.random = () => 0.001"
 """Whatever is put off by chance, such as a fresh page after a deploy, comes at once."""
-
-FITS: Final = """() => {
-    const faults = [];
-    const walk = (root) => {
-        for (const element of root.querySelectorAll("*")) {
-            if (element.shadowRoot) walk(element.shadowRoot);
-            const box = element.getBoundingClientRect();
-            if (!box.width || !box.height || getComputedStyle(element).clipPath !== "none") continue;
-            const name = `${element.localName}.${element.getAttribute("class") ?? ""}`;
-            if (box.left < -1 || box.top < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1)
-                faults.push(`${name} is beyond the screen`);
-            if (element.localName !== "svg" && !element.closest("svg") && element.scrollHeight > element.clientHeight + 3 && element.clientHeight)
-                faults.push(`${name} is ${element.clientHeight} high and its content ${element.scrollHeight}`);
-        }
-    };
-    walk(document);
-    const root = document.scrollingElement;
-    if (root.scrollHeight > innerHeight || root.scrollWidth > innerWidth) faults.push("there is something to scroll");
-    return faults;
-}"""
-"""What does not fit: boxes beyond the screen, content that is higher than its box."""
 
 BOXES: Final = """() => [...document.querySelectorAll("h1, rt-pill, .clock, .column > *")].map((element) => {
     const { left, top, width, height } = element.getBoundingClientRect();
@@ -86,17 +65,6 @@ async def shows(page: Page, stage: Stage) -> None:
             return
         await page.wait_for_timeout(50)
     assert found == wanted
-
-
-async def fits(page: Page) -> None:
-    """Wait until nothing is beyond the screen, cut in two or scrolled: what has changed its size is measured first."""
-    faults: list[str] = []
-    for _ in range(40):
-        faults = await page.evaluate(FITS)
-        if not faults:
-            return
-        await page.wait_for_timeout(50)
-    assert faults == []
 
 
 async def loaded_once(page: Page) -> None:

@@ -9,9 +9,9 @@ from playwright.async_api import expect
 from realtime.web.caller import Role
 from realtime.web.tokens import line_of, new_token
 from tests import told
+from tests.browser.axe import violations
 from tests.browser.conftest import OpenPage, Start, TakePicture
 from tests.browser.stage import Stage
-from tests.browser.test_dashboard_reach import violations
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -36,13 +36,17 @@ class Guarded:
         self.write(*(line_of(self.tokens[role], role, name=role) for role in roles))
 
 
-async def guarded(serve: Serve, folder: Path, **settings: Any) -> Guarded:
-    """A server of which the small state is true, and which asks for tokens."""
+def lock(folder: Path) -> tuple[Path, dict[Role, str], dict[str, Any]]:
+    """A file with a token of each role, these, and the settings that ask for one."""
     tokens = {role: new_token() for role in Role}
     path = folder / "tokens"
     path.write_text("\n".join(line_of(token, role, name=role) for role, token in tokens.items()))
-    server = await serve(
-        **{"auth": "tokens", "auth_tokens_file": str(path), "auth_check_seconds": 0.02, **settings}
-    )
+    return path, tokens, {"auth": "tokens", "auth_tokens_file": str(path), "auth_check_seconds": 0.02}
+
+
+async def guarded(serve: Serve, folder: Path, **settings: Any) -> Guarded:
+    """A server of which the small state is true, and which asks for tokens."""
+    path, tokens, asking = lock(folder)
+    server = await serve(**asking | settings)
     server.publish(small_state())
     return Guarded(server, path, tokens)

@@ -92,5 +92,8 @@ export function day(time) {
   return `${time.getDate()} ${MONTHS[time.getMonth()]}`;
 }
 
+/** "it is gone" → "It is gone.". @param {string} text */
+export const asSentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
+
 /** Names in the order in which people count: node-2 before node-10. */
 export const byName = new Intl.Collator("en", { numeric: true, sensitivity: "base" }).compare;

@@ -4,7 +4,7 @@
  * Numbers whose age is doubtful are never called live: a link that is lost outranks what the server said last.
  */
 
-import { age, clock } from "./format.js";
+import { age, clock, asSentence } from "./format.js";
 
 /**
  * The word that each kind is called on screen, and whether its numbers are old (colour drains out of them) or there are none.
@@ -18,16 +18,21 @@ export const KINDS = {
   down: { word: "source down", old: true },
   reconnecting: { word: "reconnecting", old: true },
   closed: { word: "refused", old: true },
+  locked: { word: "logged out", old: true },
+  asking: { word: "not logged in", none: true },
   starting: { word: "starting", none: true },
   connecting: { word: "connecting", none: true },
 };
+
+/** Close codes that a login mends: one has ended, or there is none. */
+const LOGINS = new Set([4002, 4500]);
 
 /** A link that comes back within so long was a hiccup, or a server that took a second to restart: no reason to drain a wall. */
 export const HICCUP_MS = 2500;
 
 /**
  * @param {object} told
- * @param {{ link: string, quality?: string, reason?: string }} told.status `feed.status`
+ * @param {{ link: string, quality?: string, reason?: string, code?: number }} told.status `feed.status`
  * @param {Record<string, { faults?: { code: string, detail: string }[] }>} [told.source] the `source` topic
  * @param {Record<string, { at: number, kind: string, key: string, to?: string }>} [told.events] the `events` topic
  * @param {boolean} told.known whether there is any state to show
@@ -63,6 +68,10 @@ export function freshness({ status, source = {}, events = {}, known, ageMs, lost
       return { ...found, what: "The server has been away", since: lostAt ? `since ${clock(lostAt, now)}` : "", how: numbers };
     case "closed":
       return { ...found, what: `The server refuses this page${status.reason ? `: ${status.reason}` : ""}`, since: lostAt ? `(since ${clock(lostAt, now)})` : "", how: numbers };
+    case "locked":
+      return { ...found, what: "The login ended", since: lostAt ? `at ${clock(lostAt, now)}` : "", how: numbers };
+    case "asking":
+      return { ...found, what: "This server asks for a token." };
     case "starting":
       return { ...found, what: "The server has started, and its source has told it nothing yet." };
     case "connecting":
@@ -74,6 +83,7 @@ export function freshness({ status, source = {}, events = {}, known, ageMs, lost
 }
 
 function kindOf(status, source, known, lostAt, now) {
+  if (LOGINS.has(status.code)) return known ? "locked" : "asking";
   if (status.link === "closed") return "closed";
   if (!known) {
     if (status.link !== "open") return status.link === "reconnecting" ? "reconnecting" : "connecting";
@@ -101,11 +111,9 @@ function faultOf(source, events, now) {
     ({ kind, key, to }) => kind === "source.fault" && key === first.key && to === first.code,
   );
   return {
-    what: sentenceOf(first.detail) + (more.length ? ` (and ${more.length} more)` : ""),
+    what: asSentence(first.detail) + (more.length ? ` (and ${more.length} more)` : ""),
     since: noted ? `Since ${clock(noted.at, now)}.` : "",
   };
 }
 
 const joined = (...sentences) => sentences.filter(Boolean).join(" ");
-
-const sentenceOf = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { age, byName, clock, count, memory, memoryOf, percent, plural } from "../src/format.js";
+import { age, asSentence, byName, clock, count, memory, memoryOf, percent, plural } from "../src/format.js";
 
 const S = 1000;
 const MIN = 60 * S;
@@ -51,4 +51,8 @@ test("a time of today has seconds, one of another day has its date", () => {
 
 test("names are in the order in which people count", () => {
   assert.deepEqual(["n-10", "n-2", "N-1"].sort(byName), ["N-1", "n-2", "n-10"]);
+});
+
+test("what continues a sentence can be one", () => {
+  assert.equal(asSentence("this token is not known here"), "This token is not known here.");
 });

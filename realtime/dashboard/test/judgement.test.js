@@ -49,6 +49,13 @@ test("if the source does not answer then either, that is what is said", () => {
   assert.deepEqual([freshness.kind, freshness.none, ageMs], ["down", false, 4000 + MINUTE]);
 });
 
+test("a login that has ended leaves the numbers, which are old and grow older", () => {
+  const judge = judgement(NOW);
+  judge(feed({ link: "open", quality: "live" }, { ageMs: 4000 }), NOW);
+  const { freshness, ageMs } = judge(feed({ link: "closed", code: 4500, quality: "live" }), NOW + MINUTE);
+  assert.deepEqual([freshness.kind, freshness.none, freshness.old, ageMs], ["locked", false, true, 4000 + MINUTE]);
+});
+
 test("what is refused is refused, with numbers or without", () => {
   for (const held of [true, false])
     assert.equal(judgement(NOW)(feed({ link: "closed", reason: "no", quality: "live" }, { held }), NOW).freshness.kind, "closed");

@@ -40,6 +40,16 @@ test("users are asked for only if they may be shown, and by a page that does", (
   assert.deepEqual([topics, mistakes], [["queues", "source"], ["topics: users are shown with users=show alone"]]);
 });
 
+test("a screen whose token may not see people shows the rest, and says so", () => {
+  const may = { people: false };
+  const { topics, mistakes } = read("?pages=queues&users=show", may);
+  assert.deepEqual([topics, mistakes], [["summary", "nodes", "queues", "trend", "source"], ["users cannot be shown: this screen's token may not see them"]]);
+  const alone = read("?topics=users&pages=queues&users=show", may);
+  assert.ok(!alone.topics.includes("users") && alone.topics.includes("queues"));
+  assert.deepEqual(alone.mistakes, mistakes);
+  assert.deepEqual(read("?pages=queues", may), read("?pages=queues"));
+});
+
 test("topics narrow what the pages show, and what is wrong with the source is always told", () => {
   const { topics, pages, mistakes } = read("?topics=queues,summary");
   assert.deepEqual([topics, pages, mistakes], [["summary", "queues", "source"], ["overview"], []]);

@@ -12,12 +12,13 @@ class Wall extends Clock {
   chance = 0.5;
   loads = 0;
   answers = true;
-  feed = Object.assign(new EventTarget(), { status: { link: "open", quality: "live" } });
+  feed = { status: { link: "open", quality: "live" } };
+  status = () => this.feed.status;
 
   constructor() {
     super();
     this.fresh = freshPage({
-      feed: this.feed,
+      status: this.status,
       reachable: async () => this.answers,
       reload: () => (this.loads += 1),
       random: () => this.chance,
@@ -28,7 +29,7 @@ class Wall extends Clock {
   }
 
   deploy() {
-    this.feed.dispatchEvent(new CustomEvent("build", { detail: { build: "b2", before: "b1" } }));
+    this.fresh.built();
   }
 }
 
@@ -72,7 +73,7 @@ for (const [name, break_, mend] of [
 
 test("a link that is lost while the server is asked keeps the page", async () => {
   const wall = new Wall();
-  freshPage({ ...wall, reachable: async () => ((wall.feed.status = { link: "reconnecting" }), true), reload: () => assert.fail("too soon"), random: () => 0 });
+  wall.fresh = freshPage({ ...wall, reachable: async () => ((wall.feed.status = { link: "reconnecting" }), true), reload: () => assert.fail("too soon"), random: () => 0 });
   wall.deploy();
   await wall.pass(MINUTE);
 });

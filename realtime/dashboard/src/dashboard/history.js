@@ -5,6 +5,7 @@
  * - `cluster`: whose; undefined: the server's first
  * - `range`: one of RANGES
  * - `gpus`: whether there are any
+ * - `open`: whether the server lets the page in and answers; while it does not, it is not asked
  *
  * Sends `rt-range` `{ range }` when another one is chosen. Not in a shadow root: uPlot brings a style sheet of its own.
  */
@@ -54,6 +55,7 @@ class History extends LitElement {
     cluster: {},
     range: {},
     gpus: { type: Boolean },
+    open: { type: Boolean },
     answers: { state: true },
     cursor: { state: true },
   };
@@ -63,6 +65,7 @@ class History extends LitElement {
     /** @type {Record<string, { rows?: object[], error?: string, loading?: boolean }>} chart → what is known */
     this.answers = {};
     this.plots = {};
+    this.due = 0;
     this.seen = () => document.visibilityState === "visible" && Date.now() >= this.due && this.ask();
     new Looks(this, () => this.draw(true));
   }
@@ -91,14 +94,19 @@ class History extends LitElement {
     if (changed.has("range") || changed.has("cluster")) {
       this.answers = {};
       this.ask();
-    } else if (changed.has("answers") || changed.has("gpus")) this.draw(changed.has("gpus"));
+      return;
+    }
+    if (changed.has("open")) this.seen();
+    if (changed.has("answers") || changed.has("gpus")) this.draw(changed.has("gpus"));
   }
 
   /** Ask for both charts; of an older question nobody wants the answer any more. */
   async ask() {
     this.asked?.abort();
-    const asked = (this.asked = new AbortController());
     clearTimeout(this.timer);
+    this.due = 0;
+    if (!this.open) return;
+    const asked = (this.asked = new AbortController());
     const answers = await Promise.all(CHARTS.map(({ name }) => this.fetch(name, asked.signal)));
     if (asked.signal.aborted) return;
     this.answers = Object.fromEntries(

@@ -9,15 +9,18 @@ import { finder, offer, tally } from "../offer.js";
 import "../parts/events.js";
 import "../parts/headlines.js";
 import "../parts/node-map.js";
-import "../parts/notice.js";
+import { told } from "../parts/notice.js";
 import "../parts/pill.js";
 import "../parts/queues.js";
 import "../parts/room.js";
 import "../parts/users.js";
 import { connect } from "../realtime-client.js";
+import { Access } from "./access.js";
 import { read, write } from "./address.js";
+import { exit, lights } from "./buttons.js";
 import "./details.js";
 import "./history.js";
+import "./login.js";
 import { tools } from "./tools.js";
 
 /** More nodes than this have the whole width of the page, below everything else: beside it they would be a tower. */
@@ -37,6 +40,7 @@ class Dashboard extends LitElement {
     super();
     this.choice = read(location.search);
     this.state = {};
+    this.access = new Access(this);
   }
 
   createRenderRoot() {
@@ -61,7 +65,8 @@ class Dashboard extends LitElement {
   /** Follow the chosen cluster. */
   follow() {
     this.feed?.close();
-    this.feed = connect({ cluster: this.choice.cluster });
+    // Under the page's own path, which a proxy may have moved.
+    this.feed = connect({ url: new URL(".", location.href).href, cluster: this.choice.cluster });
     this.judge = judgement(Date.now());
     // As often as the screen is painted, and not at all while nobody sees it.
     const soon = () => (this.frame ??= requestAnimationFrame(() => ((this.frame = undefined), this.take())));
@@ -77,6 +82,7 @@ class Dashboard extends LitElement {
     this.state = this.feed.state;
     this.status = this.feed.status;
     this.tick();
+    this.access.heed(this.status, this.freshness.kind);
   }
 
   tick() {
@@ -132,11 +138,12 @@ class Dashboard extends LitElement {
 
   key(event) {
     const typing = event.composedPath()[0].matches?.("input, textarea");
+    const searching = typing && event.composedPath()[0].type === "search";
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
-      this.querySelector("input").focus();
+      this.querySelector("[type=search]")?.focus();
     } else if (event.key === "Escape" && this.shown) this.unpin();
-    else if (event.key === "Escape" && typing) this.choose({ search: "" });
+    else if (event.key === "Escape" && searching) this.choose({ search: "" });
   }
 
   // -- the node whose details are shown
@@ -180,13 +187,14 @@ class Dashboard extends LitElement {
   // -- what is on screen
 
   render() {
+    if (this.access.asks && this.freshness.none) return this.closed();
     const { summary, trend } = this.state;
     const many = this.tally?.total > MANY;
     // Not by CSS alone: the keyboard and screen readers walk in this order.
     const order = many ? ["side", "past", "nodes"] : ["nodes", "side", "past"];
     return html`${this.header()}
       <main class=${many ? "many" : ""}>
-        <rt-notice .freshness=${this.freshness}></rt-notice>
+        ${this.notice()}
         <rt-headlines .summary=${summary} .trend=${trend} .tally=${this.tally}></rt-headlines>
         ${repeat(order, (name) => name, (name) => this[name]())}
         <rt-details
@@ -198,6 +206,22 @@ class Dashboard extends LitElement {
           @rt-details-closed=${() => this.unpin()}
         ></rt-details>
       </main>`;
+  }
+
+  /** There is nothing to see before the login. */
+  closed() {
+    return html`${this.header()}
+      <main class="closed">${this.notice()} ${this.login()}</main>`;
+  }
+
+  login() {
+    const { how, none } = this.freshness;
+    const { said, problem } = this.access;
+    return html`<rt-login ?over=${!none} .what=${said || told(this.freshness)} .how=${how} .refusal=${problem} @rt-entered=${() => this.access.enter()}></rt-login>`;
+  }
+
+  notice() {
+    return html`<rt-notice .freshness=${this.access.asks ? undefined : this.freshness}></rt-notice>`;
   }
 
   nodes() {
@@ -221,7 +245,7 @@ class Dashboard extends LitElement {
     return html`<div class="side">
       <rt-room .tally=${this.tally} .summary=${summary}></rt-room>
       <rt-queues .queues=${queues} most="12" interactive></rt-queues>
-      <rt-users .users=${users} most="8" interactive></rt-users>
+      ${users || !summary ? html`<rt-users .users=${users} most="8" interactive></rt-users>` : nothing}
       <rt-events fit .events=${events} .now=${this.now}></rt-events>
     </div>`;
   }
@@ -231,12 +255,15 @@ class Dashboard extends LitElement {
       .cluster=${this.choice.cluster}
       .range=${this.choice.range}
       ?gpus=${this.tally?.unit !== "CPU"}
+      ?open=${this.status.link === "open"}
       @rt-range=${({ detail }) => this.choose(detail)}
     ></rt-history>`;
   }
 
   header() {
     const { cluster, clusters = [] } = this.status;
+    const { asks, byCookie, problem } = this.access;
+    const { none } = this.freshness;
     const chosen = cluster ?? this.choice.cluster;
     return html`<header class="bar">
       <h1>${chosen ?? "realtime"}</h1>
@@ -247,27 +274,16 @@ class Dashboard extends LitElement {
             )}
           </nav>`
         : nothing}
-      <rt-pill .freshness=${this.freshness} .ageMs=${this.ageMs}></rt-pill>
+      ${asks && none ? nothing : html`<rt-pill .freshness=${this.freshness} .ageMs=${this.ageMs}></rt-pill>`}
       <span class="space"></span>
       ${this.outdated ? html`<button type="button" class="plain new" @click=${() => location.reload()}>A new version: load it</button>` : nothing}
-      <a class="plain wall" href="kiosk${this.choice.cluster ? `?cluster=${encodeURIComponent(this.choice.cluster)}` : ""}">Wall display</a>
-      <button type="button" class="plain" aria-label="Light / dark" @click=${() => turn()}>
-        <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 1a7 7 0 1 1 0 14a7 7 0 1 1 0 -14ZM8 3.2v9.6a4.8 4.8 0 0 0 0 -9.6Z" fill="currentColor" fill-rule="evenodd"></path></svg>
-        <span>Light / dark</span>
-      </button>
+      ${asks ? nothing : html`<a class="plain wall" href="kiosk${this.choice.cluster ? `?cluster=${encodeURIComponent(this.choice.cluster)}` : ""}">Wall display</a>`}
+      <div class="ends">
+        ${lights()} ${byCookie ? exit(() => this.access.leave()) : nothing}
+      </div>
+      ${byCookie && problem ? html`<p class="failed" role="alert">${problem}</p>` : nothing}
+      ${asks && !none ? this.login() : nothing}
     </header>`;
-  }
-}
-
-/** The other theme, from now on. */
-function turn() {
-  const root = document.documentElement;
-  const theme = root.dataset.theme === "light" ? "dark" : "light";
-  root.dataset.theme = theme;
-  try {
-    localStorage.setItem("realtime-theme", theme);
-  } catch {
-    // A browser that forbids storage keeps it until the page is loaded again.
   }
 }
 

@@ -19,10 +19,11 @@ const short = (text) => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
 
 /**
  * @param {string} search `location.search`
+ * @param {{ people: boolean }} [may] whether the screen's token lets it see people
  * @returns {{ cluster?: string, topics: string[], nodes: string[], screen?: string, pages: string[], seconds: number,
  *   theme: "dark" | "light" | "auto", mistakes: string[] }} `topics` are those to subscribe to, `pages` those that have something to show of them
  */
-export function read(search) {
+export function read(search, may = { people: true }) {
   const query = new URLSearchParams(search);
   const mistakes = [];
   for (const name of new Set(query.keys())) if (!KNOWN.includes(name)) mistakes.push(`unknown: ${short(name)}`);
@@ -41,10 +42,12 @@ export function read(search) {
   };
 
   // Who may not be shown is not asked for either: what no screen has been told, no screen can tell.
-  const people = choice("users", ["hide", "show"]) === "show";
+  const wantsPeople = choice("users", ["hide", "show"]) === "show";
+  const people = wantsPeople && may.people;
+  if (wantsPeople && !people) mistakes.push("users cannot be shown: this screen's token may not see them");
   let wished = list("topics", (topic) => TOPICS.includes(topic), TOPICS.join(", "));
   if (wished.includes("users") && !people) {
-    mistakes.push("topics: users are shown with users=show alone");
+    if (!wantsPeople) mistakes.push("topics: users are shown with users=show alone");
     wished = wished.filter((topic) => topic !== "users");
   }
   if (wished.length && !Object.values(PAGES).flat(2).some((card) => isShown(card, wished))) {

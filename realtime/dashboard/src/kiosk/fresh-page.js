@@ -20,14 +20,14 @@ const BROWSER = { random: Math.random, now: () => performance.now(), setTimeout,
 
 /**
  * @param {object} env
- * @param {import("../realtime-client.js").Feed} env.feed
+ * @param {() => import("../realtime-client.js").Status} env.status of the feed
  * @param {() => Promise<boolean>} env.reachable whether the server answers with a page
  * @param {() => void} env.reload
  * and, for tests, `random`, `now` (monotonic ms), `setTimeout`, `clearTimeout`
- * @returns {{ failed: () => void }} `failed` is to be called when something in the page has failed
+ * @returns {{ built: () => void, failed: () => void }} to be called when the server has become another build, and when something in the page has failed
  */
 export function freshPage(env) {
-  const { feed, reachable, reload, random, now, setTimeout, clearTimeout } = { ...BROWSER, ...env };
+  const { status, reachable, reload, random, now, setTimeout, clearTimeout } = { ...BROWSER, ...env };
   let timer;
   let dueAt = Infinity;
 
@@ -41,12 +41,11 @@ export function freshPage(env) {
 
   async function attempt() {
     timer = setTimeout(attempt, AGAIN_MS);
-    if (isClear(feed.status) && (await reachable()) && isClear(feed.status)) reload();
+    if (isClear(status()) && (await reachable()) && isClear(status())) reload();
   }
 
-  feed.addEventListener("build", () => plan(BUILD_MS));
   plan(DAILY_MS);
-  return { failed: () => plan(FAILED_MS) };
+  return { built: () => plan(BUILD_MS), failed: () => plan(FAILED_MS) };
 }
 
 /** Whether a new page would show what this one does. A partial state may last for days and is whole again after a reload. */

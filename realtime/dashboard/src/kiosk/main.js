@@ -4,19 +4,57 @@ import { render } from "lit";
 
 import { judgement } from "../judgement.js";
 import { connect } from "../realtime-client.js";
+import { logIn } from "../session.js";
 import { read } from "./address.js";
 import { stayAwake } from "./awake.js";
 import { drift } from "./drift.js";
 import { freshPage, pageAnswers } from "./fresh-page.js";
 import { rotate } from "./rotation.js";
+import { enter, plea, takeToken } from "./token.js";
 import { wall } from "./wall.js";
 
 const root = document.documentElement;
-const asked = read(location.search);
-// Under the page's own path, which a proxy may have moved.
-const url = new URL(".", location.href).href;
-const feed = connect({ url, cluster: asked.cluster, topics: asked.topics, nodes: asked.nodes, screen: asked.screen });
-const fresh = freshPage({ feed, reachable: pageAnswers, reload: () => location.reload() });
+const FORBIDDEN = 4503;
+/** While a token is being shown there is no feed yet: it would only be refused. */
+const NO_FEED = { state: {}, status: { link: "connecting" }, dataAgeMs() {}, close() {} };
+
+let asked = read(location.search);
+let feed = NO_FEED;
+let refusal; // why the token in the address was refused
+let entered = false; // whether it was taken, and the feed has not been let in since
+const fresh = freshPage({ status: () => feed.status, reachable: pageAnswers, reload: () => location.reload() });
+
+function follow() {
+  feed.close();
+  // Under the page's own path, which a proxy may have moved.
+  const url = new URL(".", location.href).href;
+  feed = connect({ url, cluster: asked.cluster, topics: asked.topics, nodes: asked.nodes, screen: asked.screen });
+  feed.addEventListener("change", drawSoon);
+  feed.addEventListener("status", heed);
+  feed.addEventListener("build", fresh.built);
+}
+
+/** A screen whose token may not see people shows the rest. */
+function heed({ detail }) {
+  drawSoon();
+  if (detail.link === "open") entered = false;
+  if (detail.code !== FORBIDDEN || !asked.topics.includes("users")) return;
+  asked = read(location.search, { people: false });
+  follow();
+}
+
+/** Log in with the token that stood in the address. @param {string | undefined} token */
+function show(token) {
+  if (token) enter(token, { logIn, answered });
+}
+
+function answered(problem, done) {
+  refusal = done ? problem : undefined;
+  entered = !problem;
+  if (feed === NO_FEED) follow();
+  else if (entered) feed.retry();
+  drawSoon();
+}
 
 const judge = judgement(Date.now());
 const FAILED = { kind: "closed", word: "failed", old: true, what: "This page has failed, and will soon load itself anew.", since: "" };
@@ -41,9 +79,14 @@ function draw() {
   const now = Date.now();
   const { status, state } = feed;
   const { freshness, ageMs } = judge(feed, now);
-  const told = failed ? { ...freshness, ...FAILED } : freshness;
+  const shut = freshness.kind === "locked" || freshness.kind === "asking";
+  const address = `${location.origin}${location.pathname}${location.search}`;
+  const lost = entered && status.link === "closed";
+  const told = { ...freshness, ...(shut && plea({ ...freshness, refusal, lost, address })), ...(failed && FAILED) };
+  const mistakes = refusal && !shut ? [...asked.mistakes, `the token was refused (${refusal})`] : asked.mistakes;
   root.dataset.freshness = told.kind;
-  render(wall({ state, asked, page, freshness: told, ageMs, cluster: status.cluster ?? asked.cluster ?? "", now }), document.body);
+  const cluster = status.cluster ?? asked.cluster ?? (shut ? "realtime" : "");
+  render(wall({ state, asked: { ...asked, mistakes }, page, freshness: told, ageMs, cluster, now }), document.body);
 }
 
 /** Draw at the end of this task, and once for all that it brings. Not with the next frame: a screen that sleeps has none. */
@@ -52,8 +95,10 @@ function drawSoon() {
   putOff = true;
 }
 
-feed.addEventListener("change", drawSoon);
-feed.addEventListener("status", drawSoon);
+const token = takeToken();
+if (!token) follow();
+// What changes behind the # alone does not load the page.
+addEventListener("hashchange", () => show(takeToken()));
 
 /** Once a second, at its beginning: the clock and the age of the data. */
 (function tick() {
@@ -80,5 +125,9 @@ function dress() {
   wear();
 }
 
-// Take back the refresh of the page's head: the script runs. Sooner than at its end the page would not be allowed to load.
-addEventListener("load", () => stop());
+// Take back the refresh of the page's head: the script runs. Sooner than at its end the page would not be allowed to load; and a token that was
+// shown before would be taken back as well.
+addEventListener("load", () => {
+  stop();
+  show(token);
+});

@@ -38,10 +38,15 @@ export function wall({ state, asked, page, freshness, ageMs, cluster, now }) {
       ${asked.pages.length > 1 ? turns(asked.pages, page) : nothing}
       ${time(new Date(now))}
     </header>
-    ${freshness.what ? html`<rt-notice class=${freshness.none ? "alone" : ""} .freshness=${freshness}></rt-notice>` : nothing}
+    ${freshness.what ? sentence(freshness) : nothing}
     ${freshness.none ? nothing : html`<main class=${page}>${columns(page, state, asked, now)}</main>`}
     ${asked.mistakes.length ? html`<footer>In this page's address: ${asked.mistakes.join(" · ")}</footer>` : nothing}`;
 }
+
+const sentence = (freshness) =>
+  freshness.none
+    ? html`<rt-notice role="main" class="alone" .freshness=${freshness}></rt-notice>`
+    : html`<rt-notice role="region" aria-label="What is wrong" .freshness=${freshness}></rt-notice>`;
 
 function turns(pages, page) {
   return html`<ol class="turns" aria-label="Pages">

@@ -19,13 +19,18 @@ const PATHS = {
   down: svg`<path d="M2.5 2.5L13.5 13.5M13.5 2.5L2.5 13.5" class="thick"></path>`,
   reconnecting: svg`<path d="M1 5.5H6M4 2.5L1 5.5L4 8.5M15 10.5H10M12 7.5L15 10.5L12 13.5"></path>`,
   closed: svg`<path d="M2 8a6 6 0 1 1 12 0a6 6 0 1 1 -12 0ZM4.5 8H11.5"></path>`,
+  locked: svg`<path d="M3.5 7.5H12.5V14H3.5ZM5.5 7.5V5a2.5 2.5 0 0 1 5 0V7.5"></path>`,
   starting: svg`<path d="M2.5 8h.1M8 8h.1M13.5 8h.1" class="thick"></path>`,
 };
 PATHS.connecting = PATHS.starting;
+PATHS.asking = PATHS.locked;
 
 /** The glyph of a kind of freshness. @param {string} kind */
 export const alarm = (kind) =>
   html`<svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round">${PATHS[kind]}</svg>`;
+
+/** What is wrong and since when, as one sentence. @param {{ what?: string, since?: string }} [freshness] */
+export const told = ({ what, since } = {}) => [what, since].filter(Boolean).join(" ").replace(/([^.!?])$/, "$1.");
 
 class Notice extends LitElement {
   static properties = { freshness: { attribute: false } };
@@ -68,12 +73,18 @@ class Notice extends LitElement {
         line-height: 1.25;
         text-wrap: balance;
       }
+      .how {
+        overflow-wrap: anywhere;
+        white-space: pre-line;
+      }
       .stale {
         --ground: var(--alarm);
         --on: var(--alarm-ink);
       }
       .down,
-      .closed {
+      .closed,
+      .locked,
+      .asking {
         --ground: var(--loss);
         --on: var(--loss-ink);
       }
@@ -112,12 +123,11 @@ class Notice extends LitElement {
   }
 
   render() {
-    const { kind, what, since, how } = this.freshness ?? {};
-    const said = [what, since].filter(Boolean).join(" ").replace(/([^.!?])$/, "$1.");
+    const { kind, what, how } = this.freshness ?? {};
     return html`<div class=${what ? `notice ${kind}` : nothing}>
       ${what ? alarm(kind) : nothing}
       <div>
-        <p class="what" role="status">${said}</p>
+        <p class="what" role="status">${told(this.freshness)}</p>
         ${how ? html`<p class="how">${how}</p>` : nothing}
       </div>
     </div>`;

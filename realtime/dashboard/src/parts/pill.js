@@ -59,6 +59,7 @@ class Pill extends LitElement {
       .down,
       .reconnecting,
       .closed,
+      .locked,
       .starting,
       .connecting {
         border-color: transparent;
@@ -69,6 +70,7 @@ class Pill extends LitElement {
       .down b,
       .reconnecting b,
       .closed b,
+      .locked b,
       .starting b,
       .connecting b {
         color: inherit;
@@ -78,7 +80,8 @@ class Pill extends LitElement {
         --on: var(--alarm-ink);
       }
       .down,
-      .closed {
+      .closed,
+      .locked {
         --ground: var(--loss);
         --on: var(--loss-ink);
       }
