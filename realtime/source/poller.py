@@ -4,6 +4,9 @@ Law 4: a failed poll changes freshness and nothing else. An outage is never an e
 
 A poll is a probe, and only if that saw something new (or too long ago was the last look) a fetch of everything. One poll after each
 new scrape everything is fetched once more: VictoriaMetrics makes a large scrape visible in pieces.
+
+Nobody is taken back. A source that was killed has lost its last seconds, one whose storage was put back its last day, and tells of what was
+as if it were news: nodes that came since are gone, and those that fell are up. Until it tells of later than that, what is shown stays, and grows old.
 """
 
 import asyncio
@@ -39,6 +42,9 @@ LONGEST_INTERVAL_MS: Final = 300_000
 
 SET_ASIDE: Final = 20_000
 """New objects in one poll from which on they are set aside: a cluster of 500 nodes when it is first seen."""
+
+SCRAPES_BEHIND: Final = 3
+"""A source that goes on from an earlier time for so many scrapes has not lost its last ones: its clock was set back, and it is believed."""
 
 INTERVALS: Final = 9
 """The scrape interval is the median of so many: a missed scrape or two does not stretch it."""
@@ -79,6 +85,10 @@ class Poller:
         self._backoff_max_seconds = backoff_max_seconds
         self._exposition = Exposition()
         self._probed: int | None = None
+        self._reached = 0
+        """The time up to which what is shown goes, epoch ms; by our clock, if the source's is ahead."""
+        self._behind: list[int] = []
+        """What a source that went back has told since."""
         self._settled = False
         self._fetched_at = 0.0
         self._newest: int | None = None
@@ -141,10 +151,12 @@ class Poller:
         )
 
     async def _ask(self) -> str:
-        """Probe, and perhaps fetch and publish; says which: `unchanged` or `fetched`."""
+        """Probe, and perhaps fetch and publish; says which: `unchanged`, `older` or `fetched`."""
         newest = await self._source.probe()
         if self._source.partial:
             raise SourcePartial("part of the source's storage is missing; what it lists now may not be all")
+        if newest is not None and self._went_back(newest):
+            return "older"
         now_ms = self._now_ms()
         advanced = newest is None or newest != self._probed
         asked_at = self._clock()
@@ -171,6 +183,8 @@ class Poller:
         changed = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())
         self._settled = not advanced
         self._probed, self._fetched_at = newest, asked_at
+        if newest is not None:
+            self._reached = min(newest, now_ms)
         self.counts.series = reading.series
         log.debug(
             "polled",
@@ -182,6 +196,16 @@ class Poller:
         if not self._seeded:
             await self._seed()
         return "fetched"
+
+    def _went_back(self, newest: int) -> bool:
+        """Whether the source tells of less than it did, and is not believed."""
+        if newest >= self._reached:
+            self._behind.clear()
+        elif not self._behind or newest < self._behind[-1]:
+            self._behind = [newest]
+        elif newest > self._behind[-1]:
+            self._behind.append(newest)
+        return 0 < len(self._behind) <= SCRAPES_BEHIND
 
     async def _seed(self) -> None:
         """Give the trend its past, once, after the present is published: a long query must not keep screens waiting."""

@@ -46,9 +46,9 @@ class Polled:
     def freshen(self, freshness: Freshness) -> None:
         self.freshness = freshness
 
-    async def scrape(self, jobs: int) -> None:
-        """The source has a new scrape; poll until nothing more is fetched for it."""
-        at = self.clock.now_ms()
+    async def scrape(self, jobs: int, *, late_ms: int = 0) -> None:
+        """The source has a new scrape, by a clock that is so late; poll until nothing more is fetched for it."""
+        at = self.clock.now_ms() - late_ms
         self.source.newest = at
         self.source.body = (
             f'pbs_node_state{{node="a"}} 1 {at}\npbs_node_jobs{{node="a"}} {jobs} {at}\n'.encode()
@@ -242,6 +242,48 @@ async def test_a_clock_that_is_ahead_does_not_make_old_data_young(polled: Polled
     assert polled.freshness.data_age_ms(polled.clock.instant) == 600_000
     (source,) = polled.store.entities("source").values()
     assert [fault["code"] for fault in source["faults"]] == ["CLOCK_SKEW"]
+
+
+async def test_what_a_source_that_lost_its_last_scrapes_tells_again_is_no_news(polled: Polled) -> None:
+    """A source that was killed or put back tells an older scrape: what is shown stays, refetched or not, grows old, and goes on with the next one."""
+    for jobs in (1, 2):
+        polled.clock.seconds += 60
+        await polled.scrape(jobs)
+    cursor = polled.store.cursor
+    for times in range(1, 11):
+        polled.clock.seconds += 10
+        await polled.scrape(1, late_ms=60_000 + times * 10_000)
+    assert (polled.store.cursor, polled.freshness.problem) == (cursor, "")
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 100_000
+    assert polled.poller.counts.outcomes == {"fetched": 4, "older": 20}
+
+    await polled.scrape(3)
+
+    assert polled.store.entities("nodes")["a"]["jobCount"] == 3
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 0
+
+
+async def test_a_source_whose_clock_was_set_back_is_believed_after_three_scrapes(polled: Polled) -> None:
+    """A source that goes on from an earlier time has lost nothing: its numbers are shown again, with the age that its clock gives them."""
+    await polled.scrape(1)
+    shown = []
+    for jobs in range(2, 8):
+        polled.clock.seconds += 15
+        await polled.scrape(jobs, late_ms=3_600_000)
+        shown.append(polled.store.entities("nodes")["a"]["jobCount"])
+
+    assert shown == [1, 1, 1, 5, 6, 7]
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 3_600_000
+
+
+async def test_a_clock_that_was_ahead_and_is_set_right_holds_up_nothing(polled: Polled) -> None:
+    """Samples from the future are no measure of what is older."""
+    await polled.scrape(1, late_ms=-3_600_000)
+    polled.clock.seconds += 15
+
+    await polled.scrape(2)
+
+    assert polled.store.entities("nodes")["a"]["jobCount"] == 2
 
 
 async def test_a_failing_source_is_asked_less_often_and_a_recovered_one_at_once_again(polled: Polled) -> None:
