@@ -94,6 +94,7 @@ def feed(cluster: Cluster, settings: Settings, source: Source) -> Feed:
         interval_seconds=settings.poll_interval_seconds,
         refetch_seconds=settings.refetch_seconds,
         backoff_max_seconds=settings.backoff_max_seconds,
+        torn_scrape_seconds=settings.torn_scrape_seconds,
     )
     return Feed(cluster, source, poller, hub)
 

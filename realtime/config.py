@@ -32,6 +32,8 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 NO_COMMENT_PING_SECONDS: Final = 86_400.0
 """aiohttp-sse cannot be told not to send its comment; ours is a heartbeat that scripts can hear, so that one sleeps."""
 
+ASK_AGAIN_SECONDS: Final = 0.25
+"""How soon a scrape that is visible in part is fetched again: VictoriaMetrics makes visible what it was given once a second."""
 
 LOOP_LAG_SECONDS: Final = 0.25
 """How often the event loop's lag is measured: a stall of more than that is always seen, and looking costs nothing."""
@@ -158,6 +160,10 @@ class Settings(Source, Entrance, BaseSettings):
 
     backoff_max_seconds: float = Field(default=60.0, gt=0, le=3_600)
     """A failing source is asked less and less often, down to this."""
+
+    torn_scrape_seconds: float = Field(default=2.0, ge=0, le=60)
+    """While a new scrape is visible only in part, everyone goes on seeing the one before, for so long at most: VictoriaMetrics needs a second to
+    make all of a scrape visible. 0: half a scrape is shown."""
 
     max_fetch_mib: int = Field(default=256, gt=0, le=4_096)
     """A larger answer is refused. 5,000 nodes are 6 MiB."""

@@ -43,7 +43,7 @@ class Polls:
     """One cluster's polls."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    """`unchanged` (the probe saw nothing new), `older` (it saw less than before), `fetched`, or a fault's code."""
+    """`unchanged` (the probe saw nothing new), `older` (it saw less than before), `torn` (the new scrape was visible in part), `fetched`, or a fault's code."""
     durations: Durations = field(default_factory=lambda: Durations(SECONDS))
     series: int = 0
     """In the last fetch."""

@@ -10,6 +10,7 @@ half a cluster.
 """
 
 import re
+from collections import Counter
 from collections.abc import Generator, Mapping
 from typing import NamedTuple
 
@@ -49,11 +50,13 @@ class Moment:
 class Sample:
     """One labelled value with its timestamp. One object a series: a later read updates it."""
 
-    __slots__ = ("gone", "labels", "line", "moment", "name", "raw", "turn", "value")
+    __slots__ = ("gone", "labels", "line", "moment", "name", "origin", "raw", "turn", "value")
 
     def __init__(self, name: str, labels: Mapping[str, str]) -> None:
         self.name = name
         self.labels = labels
+        self.origin = (labels.get("job", ""), labels.get("instance", ""))
+        """Who was scraped."""
         self.value = float("nan")
         """NaN where the series says NaN or was marked stale; ±Inf as it stands."""
         self.moment = Moment(0)
@@ -82,8 +85,8 @@ class Reading(NamedTuple):
     """How many are there."""
     newest: int | None
     """The newest sample's timestamp, epoch ms; None if there is no sample."""
-    oldest: int | None
-    """The oldest one's. Where it differs from the newest, scrapes are half visible or sources differ."""
+    late: int
+    """Samples of an earlier scrape than the newest of the same origin: that one is visible only in part, or they have ended."""
 
 
 class Exposition:
@@ -106,9 +109,10 @@ class Exposition:
         stamp = _last_stamp(body)
         gone = None if stamp is None else (yield from self._read_scrape(body, b" %s\n" % stamp))
         if stamp is None or gone is None:
-            newest, oldest, gone = yield from self._read_each(body, at)
+            newest, late, gone = yield from self._read_each(body, at)
         else:
-            newest = oldest = self._moment.at = int(stamp)
+            newest, late = int(stamp), 0
+            self._moment.at = newest
         for sample in gone:
             sample.gone = True
         changed, self._changed = self._changed, []
@@ -117,7 +121,7 @@ class Exposition:
             gone,
             len(self._known),
             newest or None,
-            oldest or None,
+            late,
         )
 
     def _read_scrape(self, body: bytes, end: bytes) -> Generator[None, None, list[Sample] | None]:
@@ -167,14 +171,15 @@ class Exposition:
         return gone
 
     def _read_each(self, body: bytes, at: int) -> Generator[None, None, tuple[int, int, list[Sample]]]:
-        """Read lines with timestamps of their own, or none: the newest and the oldest of them, and what is gone."""
+        """Read lines with timestamps of their own, or none: the newest of them, how many are late, and what is gone."""
         self._turn += 1
         self._lines = {}
         known, turn = self._known, self._turn
         lines = body.split(b"\n")
         last_stamp: bytes | None = None
         moment = Moment(at)
-        newest = oldest = count = learned = 0
+        newest = count = learned = 0
+        stamped = Counter[tuple[tuple[str, str], int]]()
         for start in range(0, len(lines), SLICE_LINES):
             for line in lines[start : start + SLICE_LINES]:
                 head, _, stamp = line.rpartition(b" ")
@@ -192,8 +197,8 @@ class Exposition:
                 if stamp != last_stamp:
                     last_stamp, moment = stamp, Moment(int(_number(stamp, _STAMP)) if stamp else at)
                     newest = max(newest, moment.at)
-                    oldest = min(oldest or moment.at, moment.at)
                 sample.moment = moment
+                stamped[sample.origin, moment.at] += 1
                 if sample.turn != turn:
                     sample.turn = turn
                     count += 1
@@ -203,7 +208,7 @@ class Exposition:
             gone = [sample for sample in known.values() if sample.turn != turn]
             self._forget(gone)
             yield
-        return newest, oldest, gone
+        return newest, _late(stamped), gone
 
     def _take(self, sample: Sample, raw: bytes) -> None:
         if raw != sample.raw:
@@ -227,6 +232,14 @@ class Exposition:
         if sample is None:
             sample = self._known[prefix] = Sample(name.decode(), _labels(labels or b"{}"))
         return sample, raw, stamp or b""
+
+
+def _late(stamped: Counter[tuple[tuple[str, str], int]]) -> int:
+    """How many samples are not of their origin's newest scrape."""
+    newest: dict[tuple[str, str], int] = {}
+    for origin, at in stamped:
+        newest[origin] = max(at, newest.get(origin, at))
+    return sum(count for (origin, at), count in stamped.items() if at < newest[origin])
 
 
 def _last_stamp(body: bytes) -> bytes | None:

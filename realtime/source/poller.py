@@ -3,7 +3,11 @@
 Law 4: a failed poll changes freshness and nothing else. An outage is never an empty cluster.
 
 A poll is a probe, and only if that saw something new (or too long ago was the last look) a fetch of everything. One poll after each
-new scrape everything is fetched once more: VictoriaMetrics makes a large scrape visible in pieces.
+new scrape everything is fetched once more, for the series that are brand-new: those are visible later than others.
+
+Nobody is shown half a scrape. VictoriaMetrics makes a scrape visible in pieces now and then, the new numbers of some nodes beside the old ones
+of others; a fetch that finds more samples late than the source always leaves behind publishes nothing, and is made again at once, until the scrape
+is whole or has had its time.
 
 Nobody is taken back. A source that was killed has lost its last seconds, one whose storage was put back its last day, and tells of what was
 as if it were news: nodes that came since are gone, and those that fell are up. Until it tells of later than that, what is shown stays, and grows old.
@@ -23,6 +27,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from realtime.config import ASK_AGAIN_SECONDS
 from realtime.counts import Polls
 from realtime.errors import SourceEmpty, SourceError, SourcePartial, SourceUnavailable
 from realtime.pbs.assemble import Assembler
@@ -70,6 +75,7 @@ class Poller:
         interval_seconds: float,
         refetch_seconds: float,
         backoff_max_seconds: float,
+        torn_scrape_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Polls()
@@ -83,12 +89,17 @@ class Poller:
         self._interval_seconds = interval_seconds
         self._refetch_seconds = refetch_seconds
         self._backoff_max_seconds = backoff_max_seconds
+        self._torn_scrape_seconds = torn_scrape_seconds
         self._exposition = Exposition()
         self._probed: int | None = None
         self._reached = 0
         """The time up to which what is shown goes, epoch ms; by our clock, if the source's is ahead."""
         self._behind: list[int] = []
         """What a source that went back has told since."""
+        self._torn_since: float | None = None
+        """Since when the newest scrape is visible in part."""
+        self._always_late = 0
+        """Samples that stayed late when that time was over: who scrapes each series by itself, or pushes, always leaves some behind."""
         self._settled = False
         self._fetched_at = 0.0
         self._newest: int | None = None
@@ -111,7 +122,8 @@ class Poller:
         do not ask a struggling source in step.
         """
         if not self._failures:
-            return self._interval_seconds
+            soon = self._torn_since is not None
+            return min(self._interval_seconds, ASK_AGAIN_SECONDS) if soon else self._interval_seconds
         backoff = min(self._backoff_max_seconds, self._interval_seconds * 2.0 ** min(self._failures, 16))
         return max(self._interval_seconds, backoff * random.uniform(0.5, 1.0))  # noqa: S311 — no secret
 
@@ -151,7 +163,7 @@ class Poller:
         )
 
     async def _ask(self) -> str:
-        """Probe, and perhaps fetch and publish; says which: `unchanged`, `older` or `fetched`."""
+        """Probe, and perhaps fetch and publish; says which: `unchanged`, `older`, `torn` or `fetched`."""
         newest = await self._source.probe()
         if self._source.partial:
             raise SourcePartial("part of the source's storage is missing; what it lists now may not be all")
@@ -168,6 +180,8 @@ class Poller:
             topics = await in_slices(self._assembler.assemble(reading.changed, reading.gone, now_ms))
         if reading.newest is None or topics is None:
             raise SourceEmpty("the source holds no current PBS metrics: is pbs-exporter up, and scraped?")
+        if self._is_torn(reading.late, asked_at):
+            return "torn"
         # The scrapes of the exporter that is believed: another one's, or a recording rule's, say nothing of its age.
         scraped = self._assembler.newest or reading.newest
         if scraped != self._newest:
@@ -206,6 +220,15 @@ class Poller:
         elif newest > self._behind[-1]:
             self._behind.append(newest)
         return 0 < len(self._behind) <= SCRAPES_BEHIND
+
+    def _is_torn(self, late: int, asked_at: float) -> bool:
+        """Whether the rest of a scrape is worth waiting for."""
+        began = asked_at if self._torn_since is None else self._torn_since
+        if late > self._always_late and asked_at - began < self._torn_scrape_seconds:
+            self._torn_since = began
+            return True
+        self._always_late, self._torn_since = late, None
+        return False
 
     async def _seed(self) -> None:
         """Give the trend its past, once, after the present is published: a long query must not keep screens waiting."""

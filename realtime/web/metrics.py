@@ -86,7 +86,7 @@ OF_AUDIENCE: Final[tuple[Family[Audience], ...]] = (
 )  # fmt: skip
 
 OF_POLLS: Final[tuple[Family[Polls], ...]] = (
-    Family(COUNTER, "polls", "Polls: the probe saw nothing new (unchanged) or less than before (older), fetched, or a fault's code", lambda polls: polls.outcomes, ("outcome",)),
+    Family(COUNTER, "polls", "Polls: the probe saw nothing new (unchanged) or less than before (older), a scrape was visible in part (torn), fetched, or a fault's code", lambda polls: polls.outcomes, ("outcome",)),
     Family(HISTOGRAM, "poll_seconds", "From a poll's question to the publication", lambda polls: polls.durations),
     Family(GAUGE, "source_series", "Series in the last fetch", lambda polls: polls.series),
 )  # fmt: skip

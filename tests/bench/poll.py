@@ -119,7 +119,7 @@ async def measure(program: VictoriaMetrics, count: int) -> None:
     source = Victoria(program.cluster(), 2**30)
     poller = Poller(
         source, Assembler(), Trend(180), store.commit, lambda _: None,
-        now_ms=lambda: time.time_ns() // 1_000_000, interval_seconds=5, refetch_seconds=3600, backoff_max_seconds=60,
+        now_ms=lambda: time.time_ns() // 1_000_000, interval_seconds=5, refetch_seconds=3600, backoff_max_seconds=60, torn_scrape_seconds=2,
     )  # fmt: skip
 
     async def scrape() -> None:

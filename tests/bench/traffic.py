@@ -166,7 +166,7 @@ async def live(hours: float, scrape_seconds: int, pace: float, nodes: int) -> We
     source = SimulatedSource(cluster, now_ms=lambda: now_ms)
     poller = Poller(
         source, Assembler(), Trend(settings.trend_minutes), hub.publish, hub.freshen, now_ms=lambda: now_ms,
-        interval_seconds=5, refetch_seconds=30, backoff_max_seconds=60,
+        interval_seconds=5, refetch_seconds=30, backoff_max_seconds=60, torn_scrape_seconds=2,
     )  # fmt: skip
     encodings = {
         "WebSocket": FRAME,

@@ -47,7 +47,7 @@ def test_what_is_written_is_what_is_read(labels: dict[str, str], value: float, a
     assert sample.labels == labels
     assert sample.value == value or (math.isnan(sample.value) and math.isnan(value))
     assert sample.at == (5 if at is None else at)
-    assert again == Reading([], [], 1, sample.at, sample.at)
+    assert again == Reading([], [], 1, sample.at, 0)
 
 
 STAMP = 1_794_166_412_000
@@ -107,8 +107,25 @@ def test_a_scrape_without_changes_makes_every_sample_younger() -> None:
 
     second = read(f"a 1 {STAMP + 15_000}\nb 2 {STAMP + 15_000}\n", exposition)
 
-    assert second == Reading([], [], 2, STAMP + 15_000, STAMP + 15_000)
+    assert second == Reading([], [], 2, STAMP + 15_000, 0)
     assert {sample.at for sample in first.changed} == {STAMP + 15_000}
+
+
+@pytest.mark.parametrize(
+    ("lines", "late"),
+    [
+        ([("a", "x", 2), ("b", "x", 2)], 0),
+        ([("a", "x", 2), ("b", "x", 1), ("c", "x", 1)], 2),
+        # Two exporters are scraped at times of their own.
+        ([("a", "x", 2), ("a", "y", 1), ("b", "x", 2), ("b", "y", 1)], 0),
+        ([("a", "x", 2), ("a", "y", 1), ("b", "x", 1), ("b", "y", 1)], 1),
+    ],
+)
+def test_samples_of_an_earlier_scrape_are_late(lines: list[tuple[str, str, int]], late: int) -> None:
+    """A sample is late if its own origin has a newer one; what another origin has says nothing."""
+    text = "".join(f'{name}{{instance="{origin}"}} 1 {STAMP + at}\n' for name, origin, at in lines)
+
+    assert read(text).late == late
 
 
 def test_a_line_twice_does_not_hide_that_another_is_gone() -> None:
@@ -169,7 +186,7 @@ def test_only_what_changed_is_reported() -> None:
 
     assert [s.labels["n"] for s in reading.changed] == ["other", "new"]
     assert [s.labels["n"] for s in reading.gone] == ["gone"]
-    assert (reading.series, reading.newest, reading.oldest) == (3, 9, 9)
+    assert (reading.series, reading.newest, reading.late) == (3, 9, 0)
 
 
 def test_what_comes_back_is_new() -> None:

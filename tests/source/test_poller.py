@@ -36,6 +36,7 @@ class Polled:
             interval_seconds=5,
             refetch_seconds=30,
             backoff_max_seconds=60,
+            torn_scrape_seconds=2,
             clock=self.clock,
         )
 
@@ -55,6 +56,21 @@ class Polled:
         )
         await self.poller.poll()
         await self.poller.poll()
+
+    async def scrape_in_part(self, *, nodes: dict[str, tuple[int, int]]) -> None:
+        """Poll once; each node has so many jobs, and is of a scrape so many ms before the newest."""
+        at = self.clock.now_ms()
+        self.source.newest = at
+        self.source.body = "".join(
+            f'pbs_node_state{{node="{name}"}} 1 {at - late}\npbs_node_jobs{{node="{name}"}} {jobs} {at - late}\n'
+            for name, (jobs, late) in nodes.items()
+        ).encode()
+        await self.poller.poll()
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """Jobs on each node, as readers see them."""
+        return {name: node["jobCount"] for name, node in self.store.entities("nodes").items()}
 
 
 @pytest.fixture
@@ -214,6 +230,42 @@ async def test_the_age_is_that_of_the_exporter_and_of_nothing_else(polled: Polle
     await polled.poller.poll()
 
     assert polled.freshness.sampled_at == at
+
+
+async def test_half_a_scrape_is_not_shown(polled: Polled) -> None:
+    """While a scrape is visible in part everyone goes on seeing the one before, and it is fetched again soon; whole, it is shown."""
+    await polled.scrape_in_part(nodes={"a": (1, 0), "b": (1, 0)})
+    polled.clock.seconds += 15
+
+    await polled.scrape_in_part(nodes={"a": (2, 0), "b": (1, 15_000)})
+
+    assert polled.jobs == {"a": 1, "b": 1}
+    assert polled.poller.counts.outcomes["torn"] == 1
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 15_000
+    assert polled.poller.pause_seconds() < 0.5
+
+    await polled.scrape_in_part(nodes={"a": (2, 0), "b": (2, 0)})
+
+    assert polled.jobs == {"a": 2, "b": 2}
+    assert polled.poller.pause_seconds() == 5
+
+
+async def test_what_is_always_in_part_is_waited_for_once(polled: Polled) -> None:
+    """Samples that stay late when their time is over are shown as they are, and nobody waits for them again; more than these are waited for."""
+    await polled.scrape_in_part(nodes={"a": (1, 0), "b": (1, 0), "c": (1, 0)})
+    polled.clock.seconds += 15
+    await polled.scrape_in_part(nodes={"a": (2, 0), "b": (2, 0), "c": (1, 15_000)})
+    polled.clock.seconds += 2
+    await polled.scrape_in_part(nodes={"a": (2, 0), "b": (2, 0), "c": (1, 17_000)})
+    assert polled.jobs == {"a": 2, "b": 2, "c": 1}
+
+    polled.clock.seconds += 15
+    await polled.scrape_in_part(nodes={"a": (3, 0), "b": (3, 0), "c": (1, 32_000)})
+    assert polled.jobs == {"a": 3, "b": 3, "c": 1}
+
+    polled.clock.seconds += 15
+    await polled.scrape_in_part(nodes={"a": (4, 0), "b": (3, 15_000), "c": (1, 47_000)})
+    assert polled.jobs == {"a": 3, "b": 3, "c": 1}
 
 
 @pytest.mark.parametrize("set_by_ms", [-3_600_000, 3_600_000])
