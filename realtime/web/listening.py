@@ -5,6 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
+from weakref import ref
 
 import structlog
 from aiohttp import web
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 class Connection(web.RequestHandler):
     """A connection. What cannot be read as a request is answered with a problem, and not logged: aiohttp would quote it, tokens and all."""
 
-    __slots__ = ()
+    __slots__ = ("__weakref__",)
 
     first_request_seconds: float
 
@@ -57,12 +58,16 @@ class Listening(web.Server):
 
     def connection_made(self, handler: web.RequestHandler, transport: Any) -> None:
         super().connection_made(handler, transport)
-        self._loop.call_later(self.first_request_seconds, _drop_if_silent, handler, transport)
+        # Weak: who has left must not stay in memory for so long, and in a storm thousands leave.
+        self._loop.call_later(self.first_request_seconds, _drop_if_silent, ref(handler))
 
 
-def _drop_if_silent(handler: web.RequestHandler, transport: Any) -> None:
-    if not handler._request_count and not transport.is_closing():  # noqa: SLF001 — aiohttp has no such limit; a test holds it to this
-        transport.abort()
+def _drop_if_silent(connection: "ref[web.RequestHandler]") -> None:
+    handler = connection()
+    if handler is None or handler._request_count:  # noqa: SLF001 — aiohttp has no such limit; a test holds it to this
+        return
+    if handler.transport is not None and not handler.transport.is_closing():
+        handler.transport.abort()
 
 
 class Runner(web.AppRunner):

@@ -57,6 +57,12 @@ class WebSocket(web.WebSocketResponse):
                 transport.write(messages.error("too_long", f"a command has at most {most} KiB").frame)
         return await super().close(code=code, message=message, drain=drain)
 
+    def forget(self) -> None:
+        """Ping no more. Where the peer breaks the connection aiohttp leaves the ping's timer, and by it all that the connection was: 10 KiB each,
+        for as long as `PINGED_AFTER` says.
+        """
+        self._cancel_heartbeat()
+
 
 class SocketWire(Wire):
     """A WebSocket as an outlet; several subscribers (one a cluster) may share it."""
@@ -117,6 +123,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         site.sockets.discard(wire)
         site.door.leave(wire, ours=wire.end_code, theirs=socket.close_code)
         wire.let_go(limits.shutdown_seconds)
+        socket.forget()
     return socket
 
 

@@ -1,6 +1,7 @@
 """Law 4: a failed poll changes freshness and nothing else."""
 
 import asyncio
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from structlog.contextvars import get_contextvars
 from realtime.errors import SourceEmpty, SourceError, SourceMalformed, SourceUnavailable
 from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import Trend
-from realtime.source.poller import Poller, in_slices
+from realtime.source.poller import SET_ASIDE, Poller, in_slices
 from realtime.state.freshness import Freshness
 from realtime.state.store import Store
 from realtime.state.view import TOPICS
@@ -230,6 +231,37 @@ async def test_the_age_is_that_of_the_exporter_and_of_nothing_else(polled: Polle
     await polled.poller.poll()
 
     assert polled.freshness.sampled_at == at
+
+
+async def test_only_many_new_series_are_set_aside_from_the_collector(polled: Polled) -> None:
+    """A cluster of thousands is set aside once, when it is first seen; what others make while a poll is under way never is, or the cycles of
+    connections that came then would stay for ever.
+    """
+
+    class Crowded(FakeSource):
+        made: list[list[object]]
+
+        async def fetch(self) -> bytes:
+            body = await super().fetch()
+            # As when hundreds connect.
+            self.made = [[] for _ in range(50_000)]
+            return body
+
+    before = gc.get_freeze_count()
+    large = {f"gn-{number}": (1, 0) for number in range(SET_ASIDE)}
+    polled.poller._source = polled.source = Crowded()
+    try:
+        await polled.scrape_in_part(nodes={"a": (1, 0)})
+        assert gc.get_freeze_count() == before
+        await polled.scrape_in_part(nodes=large)
+        aside = gc.get_freeze_count()
+        polled.clock.seconds += 15
+        await polled.scrape_in_part(nodes=large)
+        assert aside > before + 2 * SET_ASIDE
+        # Those that were made before have gone since.
+        assert gc.get_freeze_count() <= aside - 50_000
+    finally:
+        gc.unfreeze()
 
 
 async def test_half_a_scrape_is_not_shown(polled: Polled) -> None:

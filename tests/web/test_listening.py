@@ -1,6 +1,7 @@
 """The door itself: connections, TLS, and what is no request."""
 
 import asyncio
+import gc
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -20,8 +21,9 @@ from cryptography.x509.oid import NameOID
 
 from realtime.errors import ConfigError
 from realtime.stream.messages import PONG
-from realtime.web.listening import tls
-from tests.web.served import PATIENCE_SECONDS, Serve, Served, served, small_state, until
+from realtime.web.listening import Connection, tls
+from realtime.web.websocket import WebSocket
+from tests.web.served import PATIENCE_SECONDS, UPGRADE, Serve, Served, served, small_state, until
 
 BAD_REQUESTS = {
     "no HTTP": b"hello\r\n\r\n",
@@ -53,6 +55,25 @@ async def test_what_is_no_request_is_a_problem(
     assert orjson.loads(body)["code"] in ("bad_request", "bad_parameter")
     assert b"secret" not in said
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"GET /api/ws HT", UPGRADE, b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n"],
+    ids=["nothing", "half a request", "a WebSocket", "an event stream"],
+)
+async def test_who_leaves_is_forgotten(server: Served, sent: bytes) -> None:
+    """Of a connection that the peer breaks nothing stays in memory, however far it came, until some timer ends that was begun for it."""
+    async with server.raw(sent) as raw:
+        await until(server.connections)
+        if sent.endswith(b"\r\n\r\n"):
+            await raw.until(b"hello")
+
+    def forgotten() -> bool:
+        gc.collect()
+        return not any(isinstance(each, Connection | WebSocket) for each in gc.get_objects())
+
+    await until(forgotten)
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /api/nodes HTTP/1.1\r\nHos"], ids=["nothing", "half a request"])
