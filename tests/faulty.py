@@ -10,12 +10,14 @@ import gzip
 import json
 import socket
 import struct
+import zlib
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from aiohttp import web
+from aiohttp import ClientSession, web
+from yarl import URL
 
 from realtime.config import Cluster
 from tests.upstream import now_ms, stamped
@@ -94,6 +96,28 @@ def good(text: str, at_ms: int | None = None, *, partial: bool = False) -> Answe
         return web.json_response({"isPartial": True} | answered if partial else answered)
 
     return answer
+
+
+@asynccontextmanager
+async def forwarding(url: str) -> AsyncIterator[Callable[..., Answer]]:
+    """`forward()`: what the real source at this URL answers; `forward(change)`: with its body changed."""
+    async with ClientSession(auto_decompress=False) as session:
+
+        def forward(change: Callable[[bytes], bytes] | None = None) -> Answer:
+            async def answer(request: web.Request) -> web.StreamResponse:
+                asked = URL(url + request.raw_path, encoded=True)
+                packing = "identity" if change else request.headers["Accept-Encoding"]
+                async with session.get(asked, headers={"Accept-Encoding": packing}) as reply:
+                    body = await reply.read()
+                kept = [name for name in ("Content-Type", "Content-Encoding") if name in reply.headers]
+                headers = {name: reply.headers[name] for name in kept}
+                return web.Response(
+                    status=reply.status, body=change(body) if change else body, headers=headers
+                )
+
+            return answer
+
+        yield forward
 
 
 def query_result(result: object, *, partial: bool = False) -> Answer:
@@ -194,6 +218,18 @@ def not_gzip() -> Answer:
     async def answer(request: web.Request) -> web.StreamResponse:
         headers = {"Content-Type": _media(request), "Content-Encoding": "gzip"}
         return web.Response(body=b"pbs_node_count_free 26 1794166412000\n", headers=headers)
+
+    return answer
+
+
+def half_packed() -> Answer:
+    """The first half of a packed body: what is unpacked ends with a whole line, and the packing has no end."""
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(b"pbs_node_count_free 26 1794166412000\n") + packer.flush(zlib.Z_SYNC_FLUSH)
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        headers = {"Content-Type": _media(request), "Content-Encoding": "gzip"}
+        return web.Response(body=packed, headers=headers)
 
     return answer
 

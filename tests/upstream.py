@@ -61,6 +61,11 @@ class _Program:
         self.url = f"http://127.0.0.1:{self.port}{prefix}"
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def data(self) -> Path:
+        """The folder of what it stores."""
+        return self.folder / "data"
+
     def cluster(self, **keys: object) -> Cluster:
         """The configuration of a cluster whose source this is; `keys` as in the YAML file."""
         return Cluster.model_validate({"name": "test", "prometheus_url": self.url} | keys)
@@ -79,6 +84,11 @@ class _Program:
                 self.kill()
                 raise AssertionError(f"{self.binary} did not start:\n{output.read_text()[-2_000:]}")
             time.sleep(0.01)
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and neither stopped nor killed."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -134,7 +144,7 @@ class VictoriaMetrics(_Program):
             "-retentionPeriod=100y",
             "-loggerLevel=ERROR",
             f"-httpListenAddr=127.0.0.1:{self.port}",
-            f"-storageDataPath={self.folder / 'data'}",
+            f"-storageDataPath={self.data}",
             *self._flags,
         ]
 
@@ -196,7 +206,7 @@ class Prometheus(_Program):
     def arguments(self) -> list[str]:
         return [
             f"--config.file={self.folder / 'prometheus.yml'}",
-            f"--storage.tsdb.path={self.folder / 'data'}",
+            f"--storage.tsdb.path={self.data}",
             "--storage.tsdb.retention.time=100y",
             f"--web.listen-address=127.0.0.1:{self.port}",
             "--log.level=error",
@@ -219,7 +229,7 @@ class Prometheus(_Program):
             "create-blocks-from",
             "openmetrics",
             str(source),
-            str(self.folder / "data"),
+            str(self.data),
         ]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 

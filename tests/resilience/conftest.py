@@ -23,7 +23,7 @@ def numbered() -> Iterator[NumberedExporter]:
 @pytest.fixture
 def exporter(numbered: NumberedExporter) -> NumberedExporter:
     """The exporter, counting."""
-    numbered.frozen, numbered.text = False, ""
+    numbered.recover()
     return numbered
 
 
@@ -39,6 +39,27 @@ def prometheus(numbered: NumberedExporter, tmp_path_factory: pytest.TempPathFact
     with running(Prometheus(folder, numbered.target, every="200ms")) as program:
         wait_for_scrapes(numbered, 3)
         yield program
+
+
+@pytest.fixture(scope="module")
+def lasting(
+    numbered: NumberedExporter, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[VictoriaMetrics]:
+    """A VictoriaMetrics as `scraping`, which takes four seconds to have seen all, for the tests of a file."""
+    folder = tmp_path_factory.mktemp("victoria")
+    (folder / "scrape.yml").write_text(numbered.scrape_config)
+    numbered.recover()
+    with running(VictoriaMetrics(folder, promscrape_config=folder / "scrape.yml")) as program:
+        wait_for_scrapes(numbered, ALL_SERIES)
+        yield program
+
+
+@pytest.fixture
+def victoria(lasting: VictoriaMetrics, exporter: NumberedExporter) -> Iterator[VictoriaMetrics]:
+    """The one that lasts: a test may kill it and start it again, and leaves its data to the next."""
+    yield lasting
+    if not lasting.runs:
+        lasting.start()
 
 
 @pytest.fixture

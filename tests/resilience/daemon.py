@@ -49,7 +49,7 @@ class Daemon:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._environment = environment(**{**FAST, "API_PORT": str(self.port), **variables})
+        self.variables = {**FAST, "API_PORT": str(self.port), **variables}
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self.log = folder / "log"
@@ -62,7 +62,7 @@ class Daemon:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "realtime", "serve"],
                 cwd=self.folder,
-                env=self._environment,
+                env=environment(**self.variables),
                 stdout=log,
                 stderr=log,
             )
@@ -108,6 +108,16 @@ class Daemon:
     @property
     def rss_mib(self) -> float:
         return rss_kib(self.pid) / 1024
+
+    def forget_peak(self) -> None:
+        """Have `peak_mib` begin now."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    @property
+    def peak_mib(self) -> float:
+        """The most memory that it ever had."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
     @property
     def cpu_seconds(self) -> float:

@@ -25,6 +25,8 @@ class Line:
         """What comes down the line takes so long."""
         self.block_bytes = 1
         """What comes down the line is passed on in blocks of so many bytes, as by a proxy that buffers."""
+        self.drip_seconds = 0.0
+        """What comes down the line comes a byte at a time, and so long after the one before."""
         self.cut_after: Callable[[], int] | None = None
         """After how many bytes down the line a new connection is cut."""
         self.lost = False
@@ -97,7 +99,12 @@ class Line:
             if not piece and not due:
                 break
             if not self.lost:
-                writer.write(piece[:left])
+                dripped = 0
+                while self.drip_seconds and dripped < len(piece[:left]):
+                    writer.write(piece[dripped : dripped + 1])
+                    await asyncio.sleep(self.drip_seconds)
+                    dripped += 1
+                writer.write(piece[dripped:left])
                 await writer.drain()
             if left is not None and (left := left - len(piece)) <= 0:
                 await _finish(writer)

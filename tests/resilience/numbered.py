@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from typing import Any, Final
 
-from tests.upstream import Exporter
+from tests.upstream import Exporter, now_ms, stamped
 
 NODES: Final = 24
 EVERY: Final = 5
@@ -126,21 +126,37 @@ class NumberedExporter(Exporter):
     def __init__(self) -> None:
         self.scrape = 0
         """The last one that was told."""
+        self.recover()
+        super().__init__()
+
+    def recover(self) -> None:
+        """Count again, and say all there is to say."""
+        self.text: str | None = ""
         self.frozen = False
         """Whether scrapes tell the same again."""
-        super().__init__()
+        self.left_out: tuple[str, ...] = ()
+        """How the lines begin that are left out."""
+        self.stamped_ms_ago: int | None = None
+        """How old the page says that its samples are; None if it says nothing of it, as exporters do."""
 
     def page(self) -> str | None:
         if not self.frozen:
             self.scrape += 1
-        return None if self.text is None else page(self.scrape)
+        if self.text is None:
+            return None
+        lines = [
+            line for line in page(self.scrape).splitlines(keepends=True) if not line.startswith(self.left_out)
+        ]
+        said = "".join(lines)
+        return said if self.stamped_ms_ago is None else stamped(said, now_ms() - self.stamped_ms_ago)
 
     @property
     def scrape_config(self) -> str:
         """A scrape configuration for VictoriaMetrics, five times a second."""
         return (
             "global: {scrape_interval: 200ms, scrape_timeout: 200ms}\n"
-            f"scrape_configs:\n- job_name: pbs\n  static_configs: [{{targets: ['{self.target}']}}]\n"
+            "scrape_configs:\n- job_name: pbs\n  honor_timestamps: true\n"
+            f"  static_configs: [{{targets: ['{self.target}']}}]\n"
         )
 
 

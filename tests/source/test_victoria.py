@@ -440,6 +440,7 @@ async def test_a_source_that_does_not_serve_is_unavailable(
     [
         (faulty.truncated(), "the source's answer is cut off or cannot be unpacked"),
         (faulty.not_gzip(), "the source's answer is cut off or cannot be unpacked"),
+        (faulty.half_packed(), "the source's answer is cut off or cannot be unpacked"),
         (faulty.gzip_bomb(4), "the source's answer is larger than 1,048,576 bytes"),
     ],
 )
