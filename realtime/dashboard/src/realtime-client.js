@@ -200,6 +200,12 @@ class Feed extends EventTarget {
 
   /** Come back at once, however long it is to wait: after a login, for instance. */
   retry() {
+    // Another login may see other topics. A stream's `hello` tells which; by long-poll nothing does.
+    if (this.status.transport === "longpoll" && !this.#stop.signal.aborted) this.#tell({ cursor: undefined });
+    this.#again();
+  }
+
+  #again() {
     if (this.#stop.signal.aborted) return;
     this.#abandon();
     this.#counts.failures = 0;
@@ -227,7 +233,7 @@ class Feed extends EventTarget {
     link.heard = true;
     if (link === this.#candidate) this.#promote();
     const { type, detail, from, patch, state } = message;
-    if (type === "hello") this.#greet(message);
+    if (type === "hello") this.#greet(link, message);
     else if (type === "snapshot") this.#hold(link, message, difference(this.state, state));
     else if (type === "diff") from === this.status.cursor ? this.#hold(link, message, patch) : this.#stray();
     else if (type === "heartbeat") this.#beat(link, message);
@@ -235,11 +241,28 @@ class Feed extends EventTarget {
     else if (type === "error") link.detail = detail;
   }
 
-  #greet({ build, clusters, topics, heartbeatSeconds }) {
+  #greet(link, { build, clusters, topics, heartbeatSeconds }) {
     const before = this.status.build;
     this.#firstBuild ??= build;
+    const others = this.status.topics.length > 0 && !same(this.status.topics, topics);
+    if (others) this.#forget();
     this.#tell({ build, clusters, topics, heartbeatSeconds });
+    // What follows may be a diff from where nobody stands any more.
+    if (others && link.since !== undefined) {
+      this.#abandon();
+      this.#open();
+    }
     if (before !== undefined && before !== build) this.#fire("build", { build, before: this.#firstBuild });
+  }
+
+  /** Other topics are another login's: what is held is neither for its eyes nor all that it may see, and no diff would tell. */
+  #forget() {
+    const patch = difference(this.state, {});
+    this.state = {};
+    this.#known = false;
+    this.#age = this.#lagMs = undefined;
+    this.#tell({ link: this.#word(), cursor: undefined, quality: undefined, dataAgeMs: undefined });
+    if (Object.keys(patch).length) this.#fire("change", { patch, kind: "forgotten" });
   }
 
   #hold(link, { type, cluster, cursor, at, from, dataAgeMs }, patch) {
@@ -310,7 +333,7 @@ class Feed extends EventTarget {
 
   /** Come back at once. */
   #wake() {
-    if (!this.#link || this.#env.now() - this.#link.began >= SHORT_MS) this.retry();
+    if (!this.#link || this.#env.now() - this.#link.began >= SHORT_MS) this.#again();
   }
 
   // -- links
@@ -333,7 +356,7 @@ class Feed extends EventTarget {
   }
 
   #start(rank, once = false) {
-    const link = { rank, once, began: this.#env.now(), heardAt: this.#instant(), heard: false, over: false, close() {} };
+    const link = { rank, once, began: this.#env.now(), heardAt: this.#instant(), heard: false, over: false, since: this.status.cursor, close() {} };
     link.hear = (data) => link.over || this.#hear(link, data);
     link.end = (why = {}) => link.over || this.#end(link, why);
     link.cursor = () => this.status.cursor;

@@ -322,6 +322,82 @@ for (const code of [4002, 4500])
     assert.deepEqual(feed.state, { nodes: STATE.nodes });
   });
 
+const PEOPLE = { ...HELLO, topics: [...HELLO.topics, "users"] };
+const SEEN = { nodes: STATE.nodes, users: { ann: { name: "ann", runningJobs: 1 } } };
+
+for (const [who, before, after, state] of [["more", HELLO, PEOPLE, { nodes: STATE.nodes }], ["less", PEOPLE, HELLO, SEEN]])
+  for (const transport of ["websocket", "sse"])
+    test(`a link (${transport}) that turns out to be of a login that may see ${who} begins anew`, async () => {
+      const world = new World();
+      const feed = world.connect({ transports: [transport] });
+      world.link.say(before, snapshot("e-1", state), beat("e-1"));
+      const changes = heard(feed, "change");
+      const tellings = heard(feed, "status");
+      await world.pass(11_000);
+      world.stream.end();
+      const resumed = await world.reopened();
+      assert.deepEqual(query(resumed), { since: "e-1" });
+      resumed.say(after, diff("e-1", "e-2", { nodes: { n1: null } }), beat("e-2"));
+      assert.deepEqual(feed.state, {});
+      assert.deepEqual(changes.map(({ kind, patch }) => [kind, Object.keys(patch)]), [["forgotten", Object.keys(state)]]);
+      assert.deepEqual(
+        [feed.status.link, feed.status.cursor, feed.status.quality, feed.dataAgeMs(), feed.status.topics],
+        ["connecting", undefined, undefined, undefined, after.topics],
+      );
+      assert.ok(tellings.every(({ topics, cursor }) => topics !== after.topics || cursor === undefined));
+
+      const anew = world.stream;
+      assert.notEqual(anew, resumed);
+      assert.deepEqual([query(anew), resumed.open], [{}, false]);
+      anew.say(after, snapshot("e-2", { nodes: {} }), beat("e-2"));
+      assert.deepEqual([feed.state, feed.status.link, world.stream], [{ nodes: {} }, "open", anew]);
+    });
+
+test("a login that may see less leaves nothing of before on screen, also where nothing is known yet", async () => {
+  const world = new World();
+  const feed = world.connect();
+  world.link.say(PEOPLE, snapshot("e-1", SEEN), beat("e-1"));
+  world.link.say({ type: "bye", code: 4500, reason: "log in", retryMs: 1_000 });
+  feed.retry();
+  const { length } = world.links;
+  world.link.say(HELLO, beat(undefined, { quality: "starting", dataAgeMs: undefined }));
+  assert.deepEqual([feed.state, world.links.length], [{}, length]);
+});
+
+test("the same topics, and clusters that come and go, are no other login", async () => {
+  const { world, feed, link } = following();
+  await world.pass(11_000);
+  link.end();
+  await world.reopened();
+  const { length } = world.links;
+  world.link.say({ ...HELLO, topics: [...HELLO.topics], clusters: ["vanda"] }, diff("e-1", "e-2", { nodes: { n1: null } }));
+  assert.deepEqual([world.links.length, feed.status.cursor, Object.keys(feed.state.nodes)], [length, "e-2", ["n2"]]);
+});
+
+test("by long-poll, where nothing tells the topics, who is told to come back begins anew; by itself it goes on", async () => {
+  const world = new World();
+  const asked = [];
+  world.answer = (url) => {
+    asked.push(Object.fromEntries(new URL(url).searchParams).since);
+    return asked.length % 2 ? answer(200, snapshot("e-1")) : new Promise(() => {});
+  };
+  const feed = world.connect({ transports: ["longpoll"] });
+  await world.pass(2_000);
+  assert.deepEqual(asked, [undefined, "e-1"]);
+  world.window.dispatchEvent(new Event("online"));
+  await settle();
+  await world.pass(2_000);
+  assert.deepEqual(asked.splice(0), [undefined, "e-1", "e-1", "e-1"]);
+  feed.retry();
+  await settle();
+  assert.equal(asked[0], undefined);
+  assert.deepEqual(feed.state, STATE);
+  feed.close();
+  const { status } = feed;
+  feed.retry();
+  assert.equal(feed.status, status);
+});
+
 test("who is told to comes back at once, on a link of its own", async () => {
   const { world, feed, link } = following();
   link.end(4500);
