@@ -15,12 +15,22 @@ from tests.web.served import State
 REFUSED: Final = "the server responded with a status of 401"
 """What a browser itself says of a token that was tried and refused; no page can keep it quiet."""
 
-TRACES: Final = """() => JSON.stringify([
-    location.href, document.title, document.referrer, document.cookie, history.state, { ...localStorage }, { ...sessionStorage },
-    document.documentElement.outerHTML, [...document.querySelectorAll("input")].map((input) => input.value),
-    performance.getEntriesByType("resource").map((entry) => entry.name),
-])"""
-"""What a page shows, holds and remembers."""
+TRACES: Final = """() => {
+    const found = [];
+    const walk = (root) => {
+        found.push(root.innerHTML);
+        for (const element of root.querySelectorAll("*")) {
+            if ("value" in element) found.push(element.value);
+            if (element.shadowRoot) walk(element.shadowRoot);
+        }
+    };
+    walk(document.documentElement);
+    return JSON.stringify([
+        location.href, document.title, document.referrer, document.cookie, history.state, { ...localStorage }, { ...sessionStorage },
+        found, performance.getEntriesByType("resource").map((entry) => entry.name),
+    ]);
+}"""
+"""What a page shows, in shadow roots too, holds and remembers."""
 
 
 class Closed(Guarded):

@@ -44,6 +44,18 @@ READ: Final = """() => {
 }"""
 
 
+WORDS: Final = """() => {
+    const found = [];
+    const walk = (node) => {
+        if (node.nodeType === Node.TEXT_NODE) found.push(node.data);
+        if (["STYLE", "SCRIPT", "NOSCRIPT"].includes(node.nodeName)) return;
+        for (const child of [...node.childNodes, ...node.shadowRoot?.childNodes ?? []]) walk(child);
+    };
+    walk(document.body);
+    return found.join(" ").replace(/\\s+/g, " ").trim();
+}"""
+"""All text of a page, seen or not, also what is in shadow roots, where playwright's `inner_text` does not look."""
+
 TWO_FRAMES: Final = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 """After these a scroll or another size of the window is painted."""
 

@@ -12,8 +12,9 @@ from realtime.web.caller import Role
 from tests.browser.axe import violations
 from tests.browser.closed import REFUSED, Closed, Diary, kept
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, OpenPage
-from tests.browser.screen import fits
+from tests.browser.screen import WORDS, fits
 from tests.browser.stage import OUTAGE, Complaints, Stage
+from tests.browser.test_login import logged_in
 
 KIND = "data-freshness"
 ATTACK = '<img src=x onerror="window.hacked=1">'
@@ -193,6 +194,20 @@ async def test_a_kiosk_that_may_not_see_people_shows_the_rest(closed: Closed, wa
     await wall.goto(with_token(closed, "?pages=queues&users=show&seconds=30", Role.VIEWER))
     await expect(wall.locator("rt-users .row").first).to_be_visible()
     await expect(wall.locator("footer")).to_have_count(0)
+
+
+async def test_who_logs_out_elsewhere_is_out_on_the_wall_too(closed: Closed, wall: Page) -> None:
+    """A wall display in another tab of a browser that was logged out shows nothing any more, and follows nothing."""
+    dashboard = await wall.context.new_page()
+    await logged_in(closed, dashboard)
+    await wall.goto(f"{closed.url}/kiosk?pages=queues&users=show")
+    await expect(wall.locator("rt-users .row").first).to_be_visible()
+    user = next(iter(closed.truth()["users"]))
+    assert user in await wall.evaluate(WORDS)
+    await dashboard.get_by_role("button", name="Log out").click()
+    await is_called(wall, "asking")
+    await says(wall, "This screen is not logged in:")
+    assert user not in await wall.evaluate(WORDS)
 
 
 async def test_a_server_that_is_away_is_shown_the_token_later(

@@ -14,7 +14,7 @@ from realtime.web.caller import Role
 from tests.browser.axe import violations
 from tests.browser.closed import REFUSED, Closed, Diary, kept
 from tests.browser.conftest import OpenPage
-from tests.browser.screen import OVERFLOWING, TWO_FRAMES, shows, thousands
+from tests.browser.screen import OVERFLOWING, TWO_FRAMES, WORDS, shows, thousands
 from tests.browser.stage import OUTAGE, Complaints, Stage, holds
 from tests.web.served import real_state
 
@@ -289,6 +289,45 @@ async def test_another_login_sees_what_it_may_and_no_more(closed: Closed, page: 
     await shows(page, closed.truth())
 
 
+@pytest.mark.parametrize(("before", "after"), [(Role.VIEWER, Role.KIOSK), (Role.KIOSK, Role.VIEWER)])
+async def test_a_cookie_that_becomes_another_is_seen_by_the_page_that_is_open(
+    closed: Closed, page: Page, before: Role, after: Role
+) -> None:
+    """When another tab has logged in by another role, the next link shows what that one may see: never old people, never some of them."""
+    await logged_in(closed, page, before)
+    # As another program's page would: no other tab tells.
+    token = closed.tokens[after]
+    await page.evaluate(
+        "async (token) => { await fetch('api/session', { method: 'POST', body: JSON.stringify({ token }) }) }",
+        token,
+    )
+    user = next(iter(closed.truth()["users"]))
+    closed.stage.change("users", user, runningJobs=4321)
+    topics = "document.querySelector('rt-dashboard').status.topics"
+    # What opened less than a second ago does not come back yet.
+    again = "window.dispatchEvent(new Event('online'))"
+    await holds(page, f"({again}, {topics}.includes('users') === {str(after is Role.VIEWER).lower()})")
+    await is_in(page)
+    if after is Role.VIEWER:
+        await shows(page, closed.truth())
+    else:
+        await expect(page.locator("rt-users")).to_have_count(0)
+        assert user not in await page.evaluate(WORDS)
+        assert await page.evaluate("document.querySelector('rt-dashboard').state.users") is None
+
+
+async def test_who_logs_in_is_in_in_every_tab(closed: Closed, page: Page) -> None:
+    """Another tab's form goes away by itself, and its wall display is let in."""
+    wall = await page.context.new_page()
+    for each, address in ((page, closed.url), (wall, f"{closed.url}/kiosk")):
+        await each.goto(address)
+        await expect(each.locator("html")).to_have_attribute(KIND, "asking")
+    other = await page.context.new_page()
+    await logged_in(closed, other)
+    await is_in(page)
+    await expect(wall.locator("html")).to_have_attribute(KIND, "live")
+
+
 async def test_a_server_that_goes_away_meanwhile_does_not_take_the_form(
     closed: Closed, page: Page, complaints: Complaints
 ) -> None:
@@ -319,12 +358,15 @@ async def test_who_logs_out_is_out_in_every_tab(closed: Closed, page: Page) -> N
     other = await page.context.new_page()
     await other.goto(closed.url)
     await is_in(other)
+    # What is looked for afterwards is found before.
+    assert re.search(rf"hopper.*{next(iter(closed.truth()['users']))}", await page.evaluate(WORDS))
     await page.get_by_role("button", name="Log out").click()
     for each in (page, other):
         await asks(each)
         await expect(each.get_by_role("form")).to_contain_text("You are logged out.")
         await expect(each.get_by_role("heading", level=1)).to_have_text("realtime")
-        assert not re.search(r"hopper|\d", await each.locator("body").inner_text())
+        words = await each.evaluate(WORDS)
+        assert not re.search(r"hopper|\d", words), words
     assert await kept(page) == []
     await page.reload()
     await asks(page)

@@ -5,10 +5,12 @@
  */
 
 import { age, clock, asSentence } from "./format.js";
+import { LOGINS } from "./realtime-client.js";
 
 /**
- * The word that each kind is called on screen, and whether its numbers are old (colour drains out of them) or there are none.
- * @type {Record<string, { word: string, old?: boolean, none?: boolean }>}
+ * The word that each kind is called on screen, and whether its numbers are old (colour drains out of them) or there are none, and
+ * whether a login is wanted.
+ * @type {Record<string, { word: string, old?: boolean, none?: boolean, login?: boolean }>}
  */
 export const KINDS = {
   live: { word: "live" },
@@ -18,14 +20,11 @@ export const KINDS = {
   down: { word: "source down", old: true },
   reconnecting: { word: "reconnecting", old: true },
   closed: { word: "refused", old: true },
-  locked: { word: "logged out", old: true },
-  asking: { word: "not logged in", none: true },
+  locked: { word: "logged out", old: true, login: true },
+  asking: { word: "not logged in", none: true, login: true },
   starting: { word: "starting", none: true },
   connecting: { word: "connecting", none: true },
 };
-
-/** Close codes that a login mends: one has ended, or there is none. */
-const LOGINS = new Set([4002, 4500]);
 
 /** A link that comes back within so long was a hiccup, or a server that took a second to restart: no reason to drain a wall. */
 export const HICCUP_MS = 2500;
@@ -39,17 +38,17 @@ export const HICCUP_MS = 2500;
  * @param {number | undefined} told.ageMs how old the data is
  * @param {number | undefined} told.lostAt when the link was lost (epoch ms), or the page opened; undefined while it is open
  * @param {number} told.now epoch ms
- * @returns {{ kind: string, word: string, old: boolean, none: boolean, what: string, since: string, how: string }} `what` is the sentence; `since`
+ * @returns {{ kind: string, word: string, old: boolean, none: boolean, login: boolean, what: string, since: string, how: string }} `what` is the sentence; `since`
  * the moment, `how` the age, that belong to it. `what` and `since` stand still while the age moves, so that a screen reader says them once.
  */
 export function freshness({ status, source = {}, events = {}, known, ageMs, lostAt, now }) {
   const kind = kindOf(status, source, known, lostAt, now);
-  const { word, old = false, none = false } = KINDS[kind];
+  const { word, old = false, none = false, login = false } = KINDS[kind];
   const sampledAt = ageMs === undefined ? undefined : now - ageMs;
   const since = clock(sampledAt, now);
   const numbers = known && ageMs !== undefined ? `The numbers are ${age(ageMs)} old.` : "";
   const why = ["stale", "down"].includes(kind) ? faultOf(source, events, now) : {};
-  const found = { kind, word, old: old && known, none: none || !known, what: "", since: "", how: "" };
+  const found = { kind, word, old: old && known, none: none || !known, login, what: "", since: "", how: "" };
   switch (kind) {
     case "fault":
       return { ...found, ...faultOf(source, events, now) };
@@ -83,7 +82,7 @@ export function freshness({ status, source = {}, events = {}, known, ageMs, lost
 }
 
 function kindOf(status, source, known, lostAt, now) {
-  if (LOGINS.has(status.code)) return known ? "locked" : "asking";
+  if (LOGINS.includes(status.code)) return known ? "locked" : "asking";
   if (status.link === "closed") return "closed";
   if (!known) {
     if (status.link !== "open") return status.link === "reconnecting" ? "reconnecting" : "connecting";

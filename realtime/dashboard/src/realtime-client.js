@@ -19,9 +19,14 @@ const PROVEN_MS = 300_000; // what lived for more has proven its transport
 const SLEPT_MS = 10_000; // a timer that is so late has slept, and so has the connection
 const [LOOP, LOOP_MS] = [5, 5_000]; // more connections than this in so long are a loop
 const REFUSALS = { 401: 4500, 403: 4503 }; // the close codes of HTTP's refusals; of any other 4501
-const LOGINS = [4002, 4500]; // a login has ended, or there is none
 const STRIKES = 3; // marks against a transport; with so many it is given up for the next
 const AWAY = "the server cannot be reached";
+
+/** Close codes that a login mends: one has ended, or there is none. */
+export const LOGINS = [4002, 4500];
+
+/** Whether a status of HTTP is an answer to this moment, and the same may succeed another time. */
+export const isForNow = (status) => status >= 500 || [408, 425, 429].includes(status);
 
 const isMap = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 const has = Object.hasOwn;
@@ -118,7 +123,7 @@ async function ask(fetch, address, signal, link) {
       return undefined;
     }
     const { status, detail } = JSON.parse(body);
-    const refused = status >= 400 && status < 500 && ![408, 425, 429].includes(status);
+    const refused = status >= 400 && !isForNow(status);
     return { reason: detail, code: refused ? (REFUSALS[status] ?? 4501) : undefined, retryMs: 1000 * Number(header("Retry-After")) || 0 };
   } catch {
     return { reason: AWAY }; // no network, or somebody else's answer

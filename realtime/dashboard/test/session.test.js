@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isByCookie, logIn, logOut } from "../src/session.js";
+import { OUT, isByCookie, logIn, logOut, tabs } from "../src/session.js";
 
 /** What fetch answers, and what it was asked. */
 function server(status, body) {
@@ -58,10 +58,25 @@ test("where nobody is asked, everybody is in, and out", async () => {
   assert.deepEqual([await logIn("rt_secret", fetch), await logOut(fetch)], [{}, {}]);
 });
 
-test("only a server that says so has let the page in by its cookie", async () => {
+test("a refusal in somebody else's words is no matter of time either", async () => {
+  for (const body of ["<h1>blocked</h1>", "null"])
+    assert.deepEqual(await logIn("rt_secret", server(403, body).fetch), { problem: "the server answered 403", away: false });
+});
+
+test("what one tab says the others hear", async () => {
+  const heard = [];
+  const [one, other] = [tabs(() => {}), tabs((word) => heard.push(word))];
+  one.postMessage(OUT);
+  while (!heard.length) await new Promise(setImmediate);
+  assert.deepEqual(heard, [OUT]);
+  one.close();
+  other.close();
+});
+
+test("only a server that says so has let the page in by its cookie, or without; what says neither is not known", async () => {
   assert.equal(await isByCookie(server(200, { role: "viewer", cookie: true }).fetch), true);
   assert.equal(await isByCookie(server(200, { role: "admin", cookie: false }).fetch), false);
-  assert.equal(await isByCookie(server(401, { detail: "no", cookie: true }).fetch), false);
-  assert.equal(await isByCookie(server(200, "<html>").fetch), false);
-  assert.equal(await isByCookie(away), false);
+  assert.equal(await isByCookie(server(401, { detail: "no", cookie: true }).fetch), undefined);
+  assert.equal(await isByCookie(server(200, "<html>").fetch), undefined);
+  assert.equal(await isByCookie(away), undefined);
 });

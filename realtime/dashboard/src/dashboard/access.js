@@ -3,12 +3,10 @@
  * is to be seen.
  */
 
-import { isByCookie, logOut } from "../session.js";
+import { IN, OUT, isByCookie, logOut, tabs } from "../session.js";
 
-const ASKED = new Set(["locked", "asking"]);
-/** What one tab tells the others of this origin: that the cookie which they all have is gone. */
-const TABS = "realtime-session";
-const OUT = "out";
+/** A server that could not say whether there is a cookie is asked again after so long, and not with every change of the state. */
+const AGAIN_MS = 10_000;
 
 const NOT_KEPT = "The token is right, but this browser has not kept the login: it must allow this site's cookies.";
 const LEFT = "You are logged out.";
@@ -17,8 +15,8 @@ const LEFT = "You are logged out.";
 export class Access {
   /** Whether the form is shown: from a refusal on, through what may befall the link meanwhile, until the page is let in. */
   asks = false;
-  /** Whether there is a login to end. */
-  byCookie = false;
+  /** Whether there is a login to end; undefined while that is not known. @type {boolean | undefined} */
+  byCookie;
   /** What the reader has brought about, as a sentence. */
   said = "";
   /** What went wrong with it. */
@@ -28,47 +26,57 @@ export class Access {
   #env;
   #tabs;
   #entered = false; // whether a token was just taken
-  #inquired = false; // whether it was asked if there is a cookie
+  #inquiry; // the question whether there is a cookie, if it was asked since the link is open
 
   /** @param {import("lit").ReactiveControllerHost & { feed: { retry(): void }, follow(): void }} host and, for tests, what it has from others */
-  constructor(host, env = { isByCookie, logOut, BroadcastChannel }) {
+  constructor(host, env = { isByCookie, logOut, BroadcastChannel, setTimeout: (...all) => setTimeout(...all) }) {
     this.#host = host;
     this.#env = env;
     host.addController(this);
   }
 
   hostConnected() {
-    this.#tabs = new this.#env.BroadcastChannel(TABS);
-    this.#tabs.onmessage = ({ data }) => data === OUT && this.byCookie && this.#forget();
+    this.#tabs = tabs((word) => this.#hear(word), this.#env.BroadcastChannel);
   }
 
   hostDisconnected() {
     this.#tabs.close();
+    this.#inquiry = undefined;
   }
 
-  /** Take over what became of the link. @param {{ link: string }} status @param {string} kind of freshness */
-  heed({ link }, kind) {
+  #hear(word) {
+    // Who is told that there is no cookie here has none to lose.
+    if (word === OUT && this.byCookie !== false) this.#forget();
+    // The cookie is this page's too: it may be let in by it now, and see more or less than before.
+    if (word === IN) this.#host.feed.retry();
+  }
+
+  /** Take over what became of the link. @param {{ link: string }} status @param {{ login: boolean }} freshness */
+  heed({ link }, { login }) {
     if (link === "open") {
       if (this.asks) this.said = this.problem = "";
       this.asks = this.#entered = false;
-      if (!this.#inquired) this.#inquire();
+      if (!this.#inquiry) this.#inquire();
       return;
     }
-    this.#inquired = false;
-    if (ASKED.has(kind)) {
+    this.#inquiry = undefined;
+    if (login) {
       // Until there is an answer the link comes back with the refusal of before.
       if (this.#entered && link === "closed") [this.problem, this.#entered] = [NOT_KEPT, false];
       this.asks = true;
-      this.byCookie = false;
+      this.byCookie = undefined;
     } else if (link === "closed") this.asks = false;
   }
 
-  /** Once each time that the link opens: a server that comes back may have begun, or ceased, to ask. */
+  /** Once each time that the link opens, until there is an answer: a server that comes back may have begun, or ceased, to ask. */
   async #inquire() {
-    this.#inquired = true;
+    const inquiry = (this.#inquiry = {});
+    // A way out that was there stays until it is known to be none.
+    this.byCookie ||= undefined;
     const byCookie = await this.#env.isByCookie();
-    if (!this.#inquired) return;
-    this.byCookie = byCookie;
+    if (this.#inquiry !== inquiry) return;
+    if (byCookie === undefined) this.#env.setTimeout(() => this.#inquiry === inquiry && this.#inquire(), AGAIN_MS);
+    else this.byCookie = byCookie;
     this.#host.requestUpdate();
   }
 
@@ -76,6 +84,7 @@ export class Access {
   enter() {
     this.said = this.problem = "";
     this.#entered = true;
+    this.#tabs.postMessage(IN);
     this.#host.feed.retry();
   }
 
@@ -92,8 +101,8 @@ export class Access {
 
   /** Who is logged out sees nothing any more. */
   #forget() {
-    Object.assign(this, { asks: true, byCookie: false, said: LEFT });
-    this.#inquired = false;
+    Object.assign(this, { asks: true, byCookie: undefined, said: LEFT });
+    this.#inquiry = undefined;
     this.#host.follow();
   }
 }

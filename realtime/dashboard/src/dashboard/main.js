@@ -82,7 +82,7 @@ class Dashboard extends LitElement {
     this.state = this.feed.state;
     this.status = this.feed.status;
     this.tick();
-    this.access.heed(this.status, this.freshness.kind);
+    this.access.heed(this.status, this.freshness);
   }
 
   tick() {

@@ -4,7 +4,7 @@ import { render } from "lit";
 
 import { judgement } from "../judgement.js";
 import { connect } from "../realtime-client.js";
-import { logIn } from "../session.js";
+import { IN, OUT, logIn, tabs } from "../session.js";
 import { read } from "./address.js";
 import { stayAwake } from "./awake.js";
 import { drift } from "./drift.js";
@@ -51,12 +51,25 @@ function show(token) {
 function answered(problem, done) {
   refusal = done ? problem : undefined;
   entered = !problem;
+  if (entered) others.postMessage(IN);
   if (feed === NO_FEED) follow();
   else if (entered) feed.retry();
   drawSoon();
 }
 
-const judge = judgement(Date.now());
+/** Of the other tabs, which have the same cookie: another may see more or less, and who is logged out sees nothing any more. */
+const others = tabs((word) => {
+  if (feed === NO_FEED) return;
+  if (word === IN) feed.retry();
+  if (word !== OUT) return;
+  refusal = undefined;
+  entered = false;
+  judge = judgement(Date.now());
+  follow();
+  drawSoon();
+});
+
+let judge = judgement(Date.now());
 const FAILED = { kind: "closed", word: "failed", old: true, what: "This page has failed, and will soon load itself anew.", since: "" };
 
 let page = asked.pages[0];
@@ -79,13 +92,12 @@ function draw() {
   const now = Date.now();
   const { status, state } = feed;
   const { freshness, ageMs } = judge(feed, now);
-  const shut = freshness.kind === "locked" || freshness.kind === "asking";
   const address = `${location.origin}${location.pathname}${location.search}`;
   const lost = entered && status.link === "closed";
-  const told = { ...freshness, ...(shut && plea({ ...freshness, refusal, lost, address })), ...(failed && FAILED) };
-  const mistakes = refusal && !shut ? [...asked.mistakes, `the token was refused (${refusal})`] : asked.mistakes;
+  const told = { ...freshness, ...(freshness.login && plea({ ...freshness, refusal, lost, address })), ...(failed && FAILED) };
+  const mistakes = refusal && !freshness.login ? [...asked.mistakes, `the token was refused (${refusal})`] : asked.mistakes;
   root.dataset.freshness = told.kind;
-  const cluster = status.cluster ?? asked.cluster ?? (shut ? "realtime" : "");
+  const cluster = status.cluster ?? asked.cluster ?? (freshness.login ? "realtime" : "");
   render(wall({ state, asked: { ...asked, mistakes }, page, freshness: told, ageMs, cluster, now }), document.body);
 }
 
