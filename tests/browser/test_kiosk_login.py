@@ -8,7 +8,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route, async_playwright, expect
 
+from realtime.web.access import FORBIDDEN
 from realtime.web.caller import Role
+from realtime.web.limits import Refusal
+from realtime.web.terms import Terms
 from tests.browser.axe import violations
 from tests.browser.closed import REFUSED, Closed, Diary, kept
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, OpenPage
@@ -193,6 +196,63 @@ async def test_a_kiosk_that_may_not_see_people_shows_the_rest(closed: Closed, wa
     await fits(wall)
     await wall.goto(with_token(closed, "?pages=queues&users=show&seconds=30", Role.VIEWER))
     await expect(wall.locator("rt-users .row").first).to_be_visible()
+    await expect(wall.locator("footer")).to_have_count(0)
+
+
+async def test_a_token_behind_a_question_mark_is_taken_away_and_not_used(closed: Closed, wall: Page) -> None:
+    """The likeliest mistake puts the token on no wall: it leaves the address at once, and the wall says what to do about it."""
+    token = closed.tokens[Role.KIOSK]
+    diary = Diary(wall)
+    await wall.goto(f"{closed.url}/kiosk?screen=lobby&token={token}&odd={token}")
+    why = "A token belongs behind #, not behind ?, where it may have been logged; make a new one:"
+    await says(wall, why)
+    await expect(wall.locator("rt-notice .how")).to_have_text(f"{closed.url}/kiosk?screen=lobby#token=…")
+    await expect(wall.locator("footer")).to_have_text("In this page's address: unknown: odd")
+    assert wall.url == f"{closed.url}/kiosk?screen=lobby&odd={token}"
+    assert token not in await wall.evaluate(WORDS)
+    assert diary.count("POST ") == 0
+    await fits(wall)
+
+    await wall.goto(f"{closed.url}/kiosk?token={token}#token={closed.tokens[Role.VIEWER]}")
+    await is_called(wall, "live")
+    assert wall.url == f"{closed.url}/kiosk"
+    await wall.goto(f"{closed.url}/kiosk?token={token}")
+    await is_called(wall, "live")
+    await expect(wall.locator("footer")).to_have_text(f"In this page's address: {why[:-1]}")
+
+
+async def test_another_token_in_the_same_window_shows_what_it_may(closed: Closed, wall: Page) -> None:
+    """Where a kiosk's token could not show users and a viewer's comes behind it, they are shown, without a reload; and the other way round."""
+    await wall.goto(with_token(closed, "?pages=queues&users=show"))
+    await expect(wall.locator("footer")).to_contain_text("users cannot be shown")
+    await wall.evaluate("globalThis.first = true")
+    for role in (Role.VIEWER, Role.KIOSK):
+        await wall.evaluate("token => { location.hash = `token=${token}` }", closed.tokens[role])
+        shown = int(role is Role.VIEWER)
+        await expect(wall.locator("rt-users")).to_have_count(shown)
+        await expect(wall.locator("footer")).to_have_count(1 - shown)
+        await is_called(wall, "live")
+    assert await wall.evaluate("globalThis.first")
+
+
+async def test_a_refusal_that_is_not_of_people_is_not_taken_for_one(
+    closed: Closed, wall: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token without a role is refused whatever is asked for, and so the wall does not say that it may not see people."""
+    await wall.goto(with_token(closed))
+    await is_called(wall, "live")
+
+    admit = closed.gate._admit
+
+    async def refuse(request: Any, terms: Terms) -> Refusal | None:
+        if terms.transport is None:
+            return await admit(request, terms)
+        return Refusal(403, FORBIDDEN, "forbidden", "this token names no role")
+
+    monkeypatch.setattr(closed.gate, "_admit", refuse)
+    await wall.goto(f"{closed.url}/kiosk?pages=queues&users=show&seconds=30")
+    await is_called(wall, "closed")
+    await expect(wall.locator("rt-notice .what")).to_contain_text("this token names no role")
     await expect(wall.locator("footer")).to_have_count(0)
 
 

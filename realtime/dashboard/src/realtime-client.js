@@ -19,6 +19,7 @@ const PROVEN_MS = 300_000; // what lived for more has proven its transport
 const SLEPT_MS = 10_000; // a timer that is so late has slept, and so has the connection
 const [LOOP, LOOP_MS] = [5, 5_000]; // more connections than this in so long are a loop
 const REFUSALS = { 401: 4500, 403: 4503 }; // the close codes of HTTP's refusals; of any other 4501
+const UNSAID = [1005, 1006]; // what a browser puts where no close code came (RFC 6455, 7.1.5)
 const STRIKES = 3; // marks against a transport; with so many it is given up for the next
 const AWAY = "the server cannot be reached";
 
@@ -80,7 +81,7 @@ function difference(before, after) {
 function websocket({ WebSocket }, address, link) {
   const socket = new WebSocket(address("api/ws").replace(/^http/, "ws"));
   socket.onmessage = ({ data }) => link.hear(data);
-  socket.onclose = ({ code, reason }) => link.end({ code, reason: reason || undefined });
+  socket.onclose = ({ code, reason }) => link.end({ code: UNSAID.includes(code) ? undefined : code, reason: reason || undefined });
   return () => {
     socket.onmessage = socket.onclose = null;
     socket.close();
@@ -122,9 +123,9 @@ async function ask(fetch, address, signal, link) {
       link.hear({ type: "heartbeat", quality: header("X-Data-Quality"), dataAgeMs: age && 1000 * Number(age) });
       return undefined;
     }
-    const { status, detail } = JSON.parse(body);
+    const { status, detail, code: problem } = JSON.parse(body);
     const refused = status >= 400 && !isForNow(status);
-    return { reason: detail, code: refused ? (REFUSALS[status] ?? 4501) : undefined, retryMs: 1000 * Number(header("Retry-After")) || 0 };
+    return { reason: detail, problem, code: refused ? (REFUSALS[status] ?? 4501) : undefined, retryMs: 1000 * Number(header("Retry-After")) || 0 };
   } catch {
     return { reason: AWAY }; // no network, or somebody else's answer
   }
@@ -137,7 +138,7 @@ const TRANSPORTS = { websocket, sse, longpoll };
  * @typedef {Record<string, Record<string, Record<string, unknown>>>} State topic → key → entity
  * @typedef {{ link: "connecting"|"open"|"reconnecting"|"closed", transport?: Transport, cluster?: string, cursor?: string, build?: string,
  *   quality?: "starting"|"live"|"stale"|"partial"|"down", dataAgeMs?: number, clusters: string[], topics: string[],
- *   heartbeatSeconds: number, reason?: string, code?: number, retryAt?: number }} Status times are epoch ms
+ *   heartbeatSeconds: number, reason?: string, code?: number, problem?: string, retryAt?: number }} Status times are epoch ms
  * @typedef {{ url?: string, cluster?: string, topics?: string[], nodes?: string[], screen?: string, transports?: Transport[] }} Options
  */
 
@@ -222,7 +223,7 @@ class Feed extends EventTarget {
     this.#stop.abort();
     this.#abandon();
     this.#env.clearTimeout(this.#timers.tick);
-    this.#tell({ link: "closed", reason: undefined, code: undefined, retryAt: undefined });
+    this.#tell({ link: "closed", reason: undefined, code: undefined, problem: undefined, retryAt: undefined });
   }
 
   // -- what is heard
@@ -237,13 +238,13 @@ class Feed extends EventTarget {
     link.heardAt = this.#instant();
     link.heard = true;
     if (link === this.#candidate) this.#promote();
-    const { type, detail, from, patch, state } = message;
+    const { type, code, detail, from, patch, state } = message;
     if (type === "hello") this.#greet(link, message);
     else if (type === "snapshot") this.#hold(link, message, difference(this.state, state));
     else if (type === "diff") from === this.status.cursor ? this.#hold(link, message, patch) : this.#stray();
     else if (type === "heartbeat") this.#beat(link, message);
     else if (type === "bye") link.end(message);
-    else if (type === "error") link.detail = detail;
+    else if (type === "error") [link.problem, link.detail] = [code, detail];
   }
 
   #greet(link, { build, clusters, topics, heartbeatSeconds }) {
@@ -299,7 +300,7 @@ class Feed extends EventTarget {
 
   /** Change the status; news from a stream tells that it is open. */
   #tell(news, link) {
-    if (link && !link.once) Object.assign(news, { link: "open", reason: undefined, code: undefined });
+    if (link && !link.once) Object.assign(news, { link: "open", reason: undefined, code: undefined, problem: undefined });
     if (Object.entries(news).every(([name, value]) => same(this.status[name], value))) return;
     this.status = { ...this.status, ...news };
     this.#fire("status", this.status);
@@ -352,12 +353,12 @@ class Feed extends EventTarget {
     this.#tell({ link: this.#word(), transport: this.#transports[this.#rank], retryAt: undefined });
   }
 
-  #openLater({ reason, code }, floorMs = 0, link = this.#word(), range = RETRY_MS, count = this.#counts.failures++) {
+  #openLater({ reason, code, problem }, floorMs = 0, link = this.#word(), range = RETRY_MS, count = this.#counts.failures++) {
     const ms = Math.max(floorMs, this.#env.random() * doubled(range, count));
     this.#timers.retry = this.#env.setTimeout(() => this.#open(), ms);
     // Another login may see other topics, so it begins anew: no diff from here would tell all of them.
     const cursor = LOGINS.includes(code) ? undefined : this.status.cursor;
-    this.#tell({ link, reason, code, cursor, retryAt: Math.round(this.#env.wall() + ms) });
+    this.#tell({ link, reason, code, problem, cursor, retryAt: Math.round(this.#env.wall() + ms) });
   }
 
   #start(rank, once = false) {
@@ -381,7 +382,7 @@ class Feed extends EventTarget {
     return link;
   }
 
-  #end(link, { code, reason = link.detail, retryMs = 0, silent, reached }) {
+  #end(link, { code, reason = link.detail, problem = link.problem, retryMs = 0, silent, reached }) {
     const life = this.#env.now() - link.began;
     drop(link);
     if (link === this.#candidate) {
@@ -393,7 +394,7 @@ class Feed extends EventTarget {
     if (life > PROVEN_MS) this.#counts.strikes = this.#counts.demotions = 0;
     if (link.heard && life > SHORT_MS) this.#counts.refusals = 0;
     if (code >= 4500 && code < 5000)
-      return this.#openLater({ reason, code }, REFUSED_MS[0] / 2, "closed", REFUSED_MS, this.#counts.refusals++);
+      return this.#openLater({ reason, code, problem }, REFUSED_MS[0] / 2, "closed", REFUSED_MS, this.#counts.refusals++);
     if (reached && this.#demote()) return this.#open();
     if (!link.heard && !link.once && this.#transports[link.rank] !== "longpoll") {
       // Is it the stream that fails, or the server? A question tells, and its answer may be news, too.
@@ -403,7 +404,7 @@ class Feed extends EventTarget {
     if (!link.once && !retryMs) this.#counts.strikes += silent ? 2 : Number(life < SHORT_MS);
     if (this.#counts.strikes >= STRIKES) this.#demote();
     reason ||= reached ? "the stream cannot be opened" : link.heard ? "the connection broke" : AWAY;
-    return this.#openLater({ reason, code }, retryMs);
+    return this.#openLater({ reason, code, problem }, retryMs);
   }
 
   /** Give up a transport for the next, if there is one. */

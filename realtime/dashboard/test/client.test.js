@@ -398,6 +398,39 @@ test("by long-poll, where nothing tells the topics, who is told to come back beg
   assert.equal(feed.status, status);
 });
 
+test("what could not be served is named on every transport, and forgotten when the link is open", async () => {
+  const detail = "this token may not see users";
+  for (const transport of ["websocket", "sse", "longpoll"]) {
+    const world = new World();
+    world.answer = () => answer(403, { status: 403, detail, code: "forbidden_topic" });
+    const feed = world.connect({ transports: [transport] });
+    if (transport === "websocket") world.link.say(HELLO, { type: "error", code: "forbidden_topic", detail });
+    if (transport !== "longpoll") world.link.end(4503);
+    await settle();
+    assert.deepEqual([feed.status.link, feed.status.code, feed.status.problem, feed.status.reason], ["closed", 4503, "forbidden_topic", detail]);
+    world.answer = () => answer(200, snapshot("e-1"));
+    feed.retry();
+    if (transport !== "longpoll") world.link.say(HELLO, snapshot("e-1"));
+    await settle();
+    assert.deepEqual([feed.status.code, feed.status.problem], [undefined, undefined]);
+    feed.close();
+  }
+});
+
+test("a refusal of the gate's is of no question", async () => {
+  const { feed, link } = following();
+  link.say({ type: "bye", code: 4503, reason: "no role", retryMs: 1_000 });
+  assert.deepEqual([feed.status.code, feed.status.problem], [4503, undefined]);
+});
+
+for (const code of [1005, 1006])
+  test(`a link that was cut has no code: ${code} is the browser's word for that`, async () => {
+    const { world, feed, link } = following();
+    await world.pass(11_000);
+    link.end(code);
+    assert.deepEqual([feed.status.link, feed.status.code, feed.status.reason], ["reconnecting", undefined, "the connection broke"]);
+  });
+
 test("who is told to comes back at once, on a link of its own", async () => {
   const { world, feed, link } = following();
   link.end(4500);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { read } from "../src/kiosk/address.js";
+import { meant, read } from "../src/kiosk/address.js";
 
 const PLAIN = {
   cluster: undefined,
@@ -95,4 +95,10 @@ test("of too many globs the first are taken", () => {
   const { nodes, mistakes } = read(`?nodes=${Array.from({ length: 40 }, (_, i) => `gn-${i}`).join(",")}`);
   assert.equal(nodes.length, 32);
   assert.deepEqual(mistakes, ["nodes can be 32 globs, not 40"]);
+});
+
+test("of a query that is shown again, only what has a meaning is left, as it was written", () => {
+  assert.equal(meant("?screen=hall+3&secret=rt_a&nodes=a,b*&rt_b"), "?screen=hall+3&nodes=a,b*");
+  assert.equal(meant("?rt_a"), "");
+  assert.equal(meant(""), "");
 });

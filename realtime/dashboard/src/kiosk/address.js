@@ -14,6 +14,12 @@ const MOST_GLOBS = 32;
 
 const KNOWN = ["cluster", "nodes", "pages", "screen", "seconds", "theme", "topics", "users"];
 
+/** The part of a query that has a meaning here, as it was written: the rest may be anything, a token among it. @param {string} search */
+export function meant(search) {
+  const kept = search.slice(1).split("&").filter((each) => KNOWN.some((name) => new URLSearchParams(each).has(name)));
+  return kept.length ? `?${kept.join("&")}` : "";
+}
+
 const PRINTABLE = /^[^\p{C}\p{Zl}\p{Zp}]+$/u;
 const short = (text) => (text.length > 24 ? `${text.slice(0, 23)}…` : text);
 

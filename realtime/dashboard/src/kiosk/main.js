@@ -5,19 +5,19 @@ import { render } from "lit";
 import { judgement } from "../judgement.js";
 import { connect } from "../realtime-client.js";
 import { IN, OUT, logIn, tabs } from "../session.js";
-import { read } from "./address.js";
+import { meant, read } from "./address.js";
 import { stayAwake } from "./awake.js";
 import { drift } from "./drift.js";
 import { freshPage, pageAnswers } from "./fresh-page.js";
 import { rotate } from "./rotation.js";
-import { enter, plea, takeToken } from "./token.js";
+import { EXPOSED, dropToken, entrance, plea, takeToken } from "./token.js";
 import { wall } from "./wall.js";
 
 const root = document.documentElement;
-const FORBIDDEN = 4503;
 /** While a token is being shown there is no feed yet: it would only be refused. */
 const NO_FEED = { state: {}, status: { link: "connecting" }, dataAgeMs() {}, close() {} };
 
+let exposed = dropToken(); // whether a token stood in the query, and no other has been taken since
 let asked = read(location.search);
 let feed = NO_FEED;
 let refusal; // why the token in the address was refused
@@ -38,30 +38,44 @@ function follow() {
 function heed({ detail }) {
   drawSoon();
   if (detail.link === "open") entered = false;
-  if (detail.code !== FORBIDDEN || !asked.topics.includes("users")) return;
+  if (detail.problem !== "forbidden_topic" || !asked.topics.includes("users")) return;
   asked = read(location.search, { people: false });
   follow();
 }
 
+const enter = entrance({ logIn, answered });
+
 /** Log in with the token that stood in the address. @param {string | undefined} token */
 function show(token) {
-  if (token) enter(token, { logIn, answered });
+  if (token) enter(token);
+}
+
+/** The login is another: it may see what the former might not. */
+function renew() {
+  const { topics } = asked;
+  asked = read(location.search);
+  if (String(asked.topics) === String(topics)) feed.retry();
+  else follow();
 }
 
 function answered(problem, done) {
   refusal = done ? problem : undefined;
   entered = !problem;
-  if (entered) others.postMessage(IN);
+  if (entered) {
+    exposed = false;
+    others.postMessage(IN);
+  }
   if (feed === NO_FEED) follow();
-  else if (entered) feed.retry();
+  else if (entered) renew();
   drawSoon();
 }
 
 /** Of the other tabs, which have the same cookie: another may see more or less, and who is logged out sees nothing any more. */
 const others = tabs((word) => {
   if (feed === NO_FEED) return;
-  if (word === IN) feed.retry();
+  if (word === IN) renew();
   if (word !== OUT) return;
+  asked = read(location.search);
   refusal = undefined;
   entered = false;
   judge = judgement(Date.now());
@@ -92,10 +106,12 @@ function draw() {
   const now = Date.now();
   const { status, state } = feed;
   const { freshness, ageMs } = judge(feed, now);
-  const address = `${location.origin}${location.pathname}${location.search}`;
+  const address = `${location.origin}${location.pathname}${meant(location.search)}`;
   const lost = entered && status.link === "closed";
-  const told = { ...freshness, ...(freshness.login && plea({ ...freshness, refusal, lost, address })), ...(failed && FAILED) };
-  const mistakes = refusal && !freshness.login ? [...asked.mistakes, `the token was refused (${refusal})`] : asked.mistakes;
+  const told = { ...freshness, ...(freshness.login && plea({ ...freshness, refusal, lost, exposed, address })), ...(failed && FAILED) };
+  // Where it is not let in these are in the sentence.
+  const tokens = freshness.login ? [] : [refusal && `the token was refused (${refusal})`, exposed && EXPOSED];
+  const mistakes = [...asked.mistakes, ...tokens.filter(Boolean)];
   root.dataset.freshness = told.kind;
   const cluster = status.cluster ?? asked.cluster ?? (freshness.login ? "realtime" : "");
   render(wall({ state, asked: { ...asked, mistakes }, page, freshness: told, ageMs, cluster, now }), document.body);
