@@ -191,13 +191,16 @@ class Gate:
         return SECURE_COOKIE if self.addresses.secure(request) else COOKIE
 
     def _note(self, request: web.Request, refusal: Refusal, ip: str | None) -> None:
-        """Count a refusal, and now and then log one: by the route, since what a caller wrote into a path or a query may be a token."""
+        """Count a refusal, and now and then log one."""
         self.limits.refused[refusal.code] += 1
-        if not self._logged.wait(refusal.code):
-            count = self.limits.refused[refusal.code]
+        self.tell(request, refusal.code, ip, self.limits.refused[refusal.code])
+
+    def tell(self, request: web.Request, code: str, ip: str | None, so_far: int) -> None:
+        """Log a refusal, unless one of its kind was just now: by the route, since what a caller wrote into a path or a query may be a token."""
+        if not self._logged.wait(code):
             resource = request.match_info.route.resource
             route = "none" if resource is None else resource.canonical
-            log.warning("refused", code=refusal.code, route=route, ip=ip or "local", so_far=count)
+            log.warning("refused", code=code, route=route, ip=ip or "local", so_far=so_far)
 
     # -- the way out
 

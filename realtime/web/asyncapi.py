@@ -8,9 +8,10 @@ from typing import Any, Final
 from realtime.config import Settings
 from realtime.stream.messages import PROTOCOL
 from realtime.stream.protocol import COMMANDS, MESSAGES, ON_WEBSOCKETS_ALONE
+from realtime.web.admission import schemes, who_may
 from realtime.web.operations import Operation, operations
 from realtime.web.schemas import needed, ref, schemas
-from realtime.web.terms import Table, Terms, schemes, who_may
+from realtime.web.terms import Table, Terms
 
 WEBSOCKET: Final = "/api/ws"
 EVENTS: Final = "/api/events"

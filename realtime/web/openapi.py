@@ -7,10 +7,11 @@ from http import HTTPStatus
 from typing import Any
 
 from realtime.config import Settings
+from realtime.web.admission import refusals, schemes, who_may
 from realtime.web.bodies import Problem
 from realtime.web.operations import HEADERS, JSON, Operation, Parameter, operations
 from realtime.web.schemas import needed, ref
-from realtime.web.terms import Table, schemes, who_may
+from realtime.web.terms import Table
 
 PROBLEM = {"application/problem+json": {"schema": ref(Problem)}}
 
@@ -27,7 +28,7 @@ def openapi(settings: Settings, version: str, table: Table, *, secure: bool = Fa
             "parameters": [_parameter(each) for each in operation.takes],
             # The array may hold names of roles, whatever the scheme (OpenAPI 3.1, Security Requirement Object).
             "security": [{proof: [terms.role]} for proof in terms.proofs(settings)],
-            "responses": _responses(operation, terms.refusals(settings)),
+            "responses": _responses(operation, refusals(terms, settings)),
         }
         if operation.asks is not None:
             # No body is needed where the token is in the `Authorization` header.
@@ -73,7 +74,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
     return told
 
 
-def _responses(operation: Operation, refusals: Mapping[int, list[str]]) -> dict[str, Any]:
+def _responses(operation: Operation, by_gate: Mapping[int, list[str]]) -> dict[str, Any]:
     content = {operation.media: {"schema": ref(operation.body)} if operation.media == JSON else {}}
     good: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
     if operation.media:
@@ -81,8 +82,8 @@ def _responses(operation: Operation, refusals: Mapping[int, list[str]]) -> dict[
     if operation.headers:
         good["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in operation.headers}
     told = {str(operation.status): good}
-    for status in sorted(operation.others.keys() | refusals.keys()):
-        says = [*filter(None, [operation.others.get(status)]), *refusals.get(status, ())]
+    for status in sorted(operation.others.keys() | by_gate.keys()):
+        says = [*filter(None, [operation.others.get(status)]), *by_gate.get(status, ())]
         other = told[str(status)] = {"description": "; or ".join(says)}
         if status in operation.alike:
             other["content"] = content

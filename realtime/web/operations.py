@@ -10,6 +10,7 @@ from realtime.state.grid import TIME_RANGES
 from realtime.state.view import TOPICS
 from realtime.stream.protocol import NEWS
 from realtime.web import bodies
+from realtime.web.admission import NO_KEYS, NO_ROLE
 from realtime.web.analytics import DEFAULT_RANGE
 from realtime.web.asked import LONGEST_NAME
 from realtime.web.longpoll import DEFAULT_WAIT
@@ -73,11 +74,12 @@ NO_HISTORY: Final = UNKNOWN_CLUSTER | {
     503: "the source did not answer",
 }
 NOBODY_ASKED: Final = {404: "this server asks nobody for a token"}
-NO_LOGIN: Final = {
-    400: "the body is not what is asked for",
-    401: "no token, or one that is not known here",
-    403: "a page of an origin that may not",
+OTHER_PAGE: Final = {403: "a page of an origin that may not"}
+NO_LOGIN: Final = OTHER_PAGE | {
+    400: "the body has no token, or one that is too long for a cookie",
+    401: "a token that is not known here, or has ended",
 }
+NO_JWT_LOGIN: Final = NO_LOGIN | {403: f"{OTHER_PAGE[403]}; or {NO_ROLE}", 503: NO_KEYS}
 TOKEN: Final[Schema] = {
     "type": "object",
     "properties": {"token": {"type": "string", "minLength": 1}},
@@ -129,7 +131,8 @@ def operations(settings: Settings) -> dict[tuple[str, str], Operation]:
     limit = number("limit", "so many at most", 1, MOST_ROWS)
     time_range = text("timeRange", "how far back", enum=[*TIME_RANGES], default=DEFAULT_RANGE)
     people = {} if settings.auth == "none" else {403: "a topic that is not for this role"}
-    no_login = NOBODY_ASKED if settings.auth == "none" else NO_LOGIN
+    logins = {"none": NOBODY_ASKED, "tokens": NO_LOGIN, "jwt": NO_JWT_LOGIN}[settings.auth]
+    by_pages = NOBODY_ASKED if settings.auth == "none" else OTHER_PAGE
     no_jobs = {501: "no metric knows single jobs; `detail` names PBS's commands"}
 
     def page(summary: str, media: str = HTML, **more: Any) -> Operation:
@@ -225,11 +228,11 @@ def operations(settings: Settings) -> dict[tuple[str, str], Operation]:
         ("POST", "/api/jobs/{id}/release"): single("No job is released here"),
         ("GET", "/api/session"): Operation("As whom one is let in", "access", bodies.Session),
         ("POST", "/api/session"): Operation(
-            "Log in: a token in, a cookie out", "access", bodies.Login, asks=TOKEN, others=no_login
+            "Log in: a token in, a cookie out", "access", bodies.Login, asks=TOKEN, others=logins
         ),
-        ("DELETE", "/api/session"): Operation("Log out", "access", media="", status=204, others=no_login),
+        ("DELETE", "/api/session"): Operation("Log out", "access", media="", status=204, others=by_pages),
         ("POST", "/api/tickets"): Operation(
-            "A ticket for one stream", "access", bodies.Ticket, status=201, others=no_login
+            "A ticket for one stream", "access", bodies.Ticket, status=201, others=by_pages
         ),
         ("GET", "/livez"): Operation("Whether the event loop answers", "operation", bodies.Alive),
         ("GET", "/readyz"): Operation(

@@ -13,7 +13,7 @@ from aiohttp import hdrs, web
 
 from realtime.errors import RequestError
 from realtime.web.access import GATE, Gate, bearer_of
-from realtime.web.caller import Caller, caller_of
+from realtime.web.caller import Caller, caller_of, refused
 from realtime.web.cors import origin_allowed
 from realtime.web.site import SITE
 
@@ -27,7 +27,15 @@ async def log_in(request: web.Request) -> web.Response:
     """`POST /api/session`: a token in, a cookie out."""
     gate = _gate_of(request)
     token = bearer_of(request) or await _token_in(request)
-    caller = await gate.known(token)
+    try:
+        caller = await gate.known(token)
+        # A JWT is let in for a while after its end, since clocks differ; but a cookie of it would be gone at once, without a word.
+        if caller.expires_at is not None and caller.expires_at - time.time() < 1:
+            raise refused("this token has expired")
+    except RequestError as error:
+        # Here it is the handler that refuses, and not the gate; `problem.py` counts it.
+        gate.tell(request, error.code, gate.addresses.of(request), gate.limits.refused[error.code] + 1)
+        raise
     if len(token) > MOST_COOKIE_BYTES:
         raise RequestError("bad_parameter", "token is too long for a cookie; send it as a header", status=400)
     response = _json(200, {"role": caller.role, **_until(caller)})
@@ -82,7 +90,7 @@ async def _token_in(request: web.Request) -> str:
 def _kept_seconds(request: web.Request, caller: Caller) -> int | None:
     """How long a browser keeps the cookie; None: until it is closed."""
     if caller.expires_at is not None:
-        return max(0, int(caller.expires_at - time.time()))
+        return int(caller.expires_at - time.time())
     days = request.app[SITE].settings.cookie_days
     return days * DAY_SECONDS if days else None
 

@@ -1,12 +1,14 @@
 """How a browser shows who it is."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from realtime.web.caller import Role
+from realtime.web.caller import Caller, Role
 from realtime.web.tokens import line_of, new_token
 from tests.web.guarded import Guarded, guarded
 from tests.web.served import Answer, Serve
@@ -148,6 +150,42 @@ async def test_what_is_no_token_gets_no_cookie(closed: Guarded, body: bytes, sta
     assert answer.status == status
     assert "Set-Cookie" not in answer.headers
     assert b"rt_unknown" not in answer.body
+
+
+@pytest.mark.parametrize("seconds", [-20, 0.5])
+async def test_a_token_that_ends_now_gets_no_cookie(
+    closed: Guarded, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """A JWT within what is allowed for clocks would log in by a cookie that is gone at once: it is said to have expired."""
+
+    async def late(_: str) -> Caller:
+        return Caller(Role.VIEWER, "ann", time.time() + seconds)
+
+    monkeypatch.setattr(closed.gate, "known", late)
+    answer = await post(closed, b'{"token":"eyJ"}')
+
+    assert (answer.status, answer.json["detail"]) == (401, "this token has expired")
+    assert "Set-Cookie" not in answer.headers
+
+
+async def test_a_login_that_is_refused_is_logged_and_counted(closed: Guarded) -> None:
+    """As any other refusal: by the route, one of a kind in a while, each counted once, and without the token."""
+    with capture_logs() as logs:
+        for n in range(3):
+            await post(closed, b'{"token":"rt_secret%d"}' % n)
+
+    assert [each for each in logs if each["event"] == "refused"] == [
+        {
+            "event": "refused",
+            "log_level": "warning",
+            "code": "bad_token",
+            "route": "/api/session",
+            "ip": "local",
+            "so_far": 1,
+        }
+    ]
+    assert closed.gate.limits.refused["bad_token"] == 3
+    assert "rt_secret" not in str(logs)
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/session"), ("DELETE", "/api/session")])

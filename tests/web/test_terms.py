@@ -8,13 +8,10 @@ import pytest
 from realtime.config import Settings
 from realtime.web.caller import RANK, Role
 from realtime.web.routes import ROUTES, TERMS, terms
-from realtime.web.terms import ANY_ROLE, EVERYONE, Terms, schemes, who_may
 from tests.web.guarded import Guarded, guarded
 from tests.web.served import Serve
 
 OPEN = Settings.model_construct()
-TOKENS = Settings.model_construct(auth="tokens")
-JWT = Settings.model_construct(auth="jwt", ticket_seconds=12.0)
 
 EVERY_ROUTE = pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 
@@ -89,47 +86,5 @@ def test_no_terms_are_of_a_handler_without_an_address() -> None:
 
 
 def test_where_nobody_is_asked_nothing_is_guarded() -> None:
-    """Without `auth` no address has a scheme, none is told, and both documents say that nobody is asked."""
+    """Without `auth` no address has a scheme."""
     assert not any(each.proofs(OPEN) for each in terms().values())
-    assert schemes(OPEN, secure=True) == {}
-    assert who_may(OPEN) == "Nobody is asked for a token."
-    assert who_may(TOKENS) != who_may(OPEN)
-
-
-@pytest.mark.parametrize(
-    ("of", "settings", "statuses"),
-    [
-        (EVERYONE, TOKENS, {429}),
-        (ANY_ROLE, OPEN, {429}),
-        (ANY_ROLE, TOKENS, {401, 403, 429}),
-        (ANY_ROLE, JWT, {401, 403, 429, 503}),
-        (Terms(transport="sse"), OPEN, set()),
-        (Terms(transport="sse"), JWT, {401, 403}),
-        (Terms(transport="longpoll"), OPEN, {429, 503}),
-        (Terms(transport="websocket"), JWT, {401, 403, 429, 503}),
-    ],
-)
-def test_refusals_are_those_that_there_can_be(of: Terms, settings: Settings, statuses: set[int]) -> None:
-    """Only a server that asks says 401 and 403, only one with a provider of keys lacks them, and an event stream is never full."""
-    assert of.refusals(settings).keys() == statuses
-
-
-def test_the_role_is_named_where_it_is_not_the_least() -> None:
-    """A 403 says which role would have been enough."""
-    assert any("`admin`" in says for says in Terms(Role.ADMIN).refusals(TOKENS)[403])
-    assert not any("`kiosk`" in says for says in ANY_ROLE.refusals(TOKENS)[403])
-
-
-@pytest.mark.parametrize(("secure", "name"), [(False, "realtime"), (True, "__Host-realtime")])
-def test_the_cookie_has_its_true_name(secure: bool, name: str) -> None:
-    """Over an encrypted connection the cookie has another name."""
-    assert schemes(TOKENS, secure=secure)["cookie"]["name"] == name
-
-
-def test_a_jwt_is_called_one() -> None:
-    """Of a bearer's token it is told what it is where that is known, and of a ticket for how long it is good."""
-    told = schemes(JWT, secure=False)
-
-    assert told["bearer"]["bearerFormat"] == "JWT"
-    assert "bearerFormat" not in schemes(TOKENS, secure=False)["bearer"]
-    assert "12 s" in told["ticket"]["description"]
