@@ -246,6 +246,10 @@ async def test_a_login_that_ends_leaves_the_last_state_and_a_form(closed: Closed
 
     await page.locator("rt-history").get_by_role("button", name="7 d").click()
     assert diary.count("/api/analytics") == 0
+    await expect(page.locator("rt-history .says").first).to_contain_text(
+        "Not loaded: the server cannot be reached"
+    )
+    await expect(page.locator("rt-history")).not_to_contain_text("Loading")
     await enter(page, closed.tokens[Role.ADMIN])
     await is_in(page)
     await shows(page, closed.truth())

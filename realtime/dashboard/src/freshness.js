@@ -37,11 +37,12 @@ export const HICCUP_MS = 2500;
  * @param {boolean} told.known whether there is any state to show
  * @param {number | undefined} told.ageMs how old the data is
  * @param {number | undefined} told.lostAt when the link was lost (epoch ms), or the page opened; undefined while it is open
+ * @param {boolean} [told.seen] whether the login ended at that moment, and not some time while nobody was told
  * @param {number} told.now epoch ms
  * @returns {{ kind: string, word: string, old: boolean, none: boolean, login: boolean, what: string, since: string, how: string }} `what` is the sentence; `since`
  * the moment, `how` the age, that belong to it. `what` and `since` stand still while the age moves, so that a screen reader says them once.
  */
-export function freshness({ status, source = {}, events = {}, known, ageMs, lostAt, now }) {
+export function freshness({ status, source = {}, events = {}, known, ageMs, lostAt, seen, now }) {
   const kind = kindOf(status, source, known, lostAt, now);
   const { word, old = false, none = false, login = false } = KINDS[kind];
   const sampledAt = ageMs === undefined ? undefined : now - ageMs;
@@ -68,7 +69,7 @@ export function freshness({ status, source = {}, events = {}, known, ageMs, lost
     case "closed":
       return { ...found, what: `The server refuses this page${status.reason ? `: ${status.reason}` : ""}`, since: lostAt ? `(since ${clock(lostAt, now)})` : "", how: numbers };
     case "locked":
-      return { ...found, what: "The login ended", since: lostAt ? `at ${clock(lostAt, now)}` : "", how: numbers };
+      return { ...found, what: seen ? "The login ended" : "The login has ended; the server was last heard", since: lostAt ? `at ${clock(lostAt, now)}` : "", how: numbers };
     case "asking":
       return { ...found, what: "This server asks for a token." };
     case "starting":

@@ -5,12 +5,16 @@
 
 import { freshness } from "./freshness.js";
 
+/** Close code: the server ended the login, and said so on the link that it ended. */
+const ENDED = 4002;
+
 /**
  * @param {number} openedAt when the page was opened, epoch ms
  * @returns {(feed: import("./realtime-client.js").Feed, now: number) => { freshness: ReturnType<typeof freshness>, ageMs: number | undefined }}
  */
 export function judgement(openedAt) {
   let lostAt = openedAt;
+  let seen = false; // whether the login was seen to end, and not found to have ended
   let aged; // the last age that was told: { ms, at }
 
   return (feed, now) => {
@@ -18,6 +22,7 @@ export function judgement(openedAt) {
     // A first snapshot comes without a word on its quality; that is right behind it.
     const known = Object.keys(state).length > 0 && status.quality !== undefined;
     const answered = status.link === "open" && status.quality !== undefined && status.quality !== "starting";
+    if (lostAt === undefined || answered) seen = status.code === ENDED;
     lostAt = answered ? undefined : (lostAt ?? now);
 
     const told = feed.dataAgeMs();
@@ -27,6 +32,6 @@ export function judgement(openedAt) {
     let { link } = status;
     if (link === "open" && !answered && (known || status.quality === undefined)) link = known ? "reconnecting" : "connecting";
     const { source, events } = state;
-    return { freshness: freshness({ status: { ...status, link }, source, events, known, ageMs, lostAt, now }), ageMs };
+    return { freshness: freshness({ status: { ...status, link }, source, events, known, ageMs, lostAt, seen, now }), ageMs };
   };
 }

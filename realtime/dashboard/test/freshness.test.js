@@ -72,12 +72,16 @@ test("a fault that makes no number wrong is left to the operator", () => {
 
 for (const [link, code] of [["reconnecting", 4002], ["closed", 4500], ["reconnecting", 4500], ["connecting", 4500]])
   test(`what a login mends is told from a refusal that nothing mends: ${link}, ${code}`, () => {
-    const ended = judged({ status: { link, code, quality: "live" }, ageMs: 375_000, lostAt: NOW });
-    assert.deepEqual([ended.kind, ended.old, ended.none], ["locked", true, false]);
-    assert.equal(`${ended.what} ${ended.since}. ${ended.how}`, "The login ended at 14:02:11. The numbers are 6 min old.");
+    const lost = { status: { link, code, quality: "live" }, ageMs: 375_000, lostAt: NOW };
+    for (const [seen, words] of [[true, "The login ended"], [false, "The login has ended; the server was last heard"]]) {
+      const ended = judged({ ...lost, seen });
+      assert.deepEqual([ended.kind, ended.old, ended.none, ended.login], ["locked", true, false, true]);
+      assert.equal(`${ended.what} ${ended.since}. ${ended.how}`, `${words} at 14:02:11. The numbers are 6 min old.`);
+    }
     const never = judged({ status: { link, code }, known: false, ageMs: undefined, lostAt: NOW });
-    assert.deepEqual([never.kind, never.old, never.none, never.how], ["asking", false, true, ""]);
-    assert.equal(judged({ status: { link: "closed", code: 4503, reason: "no" }, lostAt: NOW }).kind, "closed");
+    assert.deepEqual([never.kind, never.old, never.none, never.login, never.how], ["asking", false, true, true, ""]);
+    const refused = judged({ status: { link: "closed", code: 4503, reason: "no" }, lostAt: NOW });
+    assert.deepEqual([refused.kind, refused.login], ["closed", false]);
   });
 
 test("a quality that this page does not know is not taken for live", () => {

@@ -56,6 +56,27 @@ test("a login that has ended leaves the numbers, which are old and grow older", 
   assert.deepEqual([freshness.kind, freshness.none, freshness.old, ageMs], ["locked", false, true, 4000 + MINUTE]);
 });
 
+test("when a login ended is said where it was seen; else only until when the server was heard", () => {
+  const open = feed({ link: "open", quality: "live" }, { ageMs: 4000 });
+  const ended = (code, link) => feed({ link, code, quality: "live" });
+  const saw = judgement(NOW);
+  saw(open, NOW);
+  assert.match(saw(ended(4002, "reconnecting"), NOW + 1000).freshness.what, /^The login ended$/);
+  // It comes back and is refused: that is no other moment.
+  assert.match(saw(ended(4500, "closed"), NOW + MINUTE).freshness.what, /^The login ended$/);
+
+  const { since } = saw(ended(4500, "closed"), NOW + MINUTE).freshness;
+  const found = judgement(NOW);
+  found(open, NOW);
+  found(feed({ link: "reconnecting", quality: "live" }), NOW + 1000);
+  const { freshness } = found(ended(4500, "closed"), NOW + 30 * MINUTE);
+  assert.deepEqual([freshness.what, freshness.since], ["The login has ended; the server was last heard", since]);
+  // Also where the server says 4002 to a link that had no answer yet, or another login follows one that was seen to end.
+  assert.match(found(ended(4002, "reconnecting"), NOW + 31 * MINUTE).freshness.what, /last heard$/);
+  saw(open, NOW + 2 * MINUTE);
+  assert.match(saw(ended(4500, "closed"), NOW + 3 * MINUTE).freshness.what, /last heard$/);
+});
+
 test("what is refused is refused, with numbers or without", () => {
   for (const held of [true, false])
     assert.equal(judgement(NOW)(feed({ link: "closed", reason: "no", quality: "live" }, { held }), NOW).freshness.kind, "closed");

@@ -23,6 +23,7 @@ const MINUTE = 60_000;
 const STEPS = { "1h": MINUTE, "24h": 5 * MINUTE, "7d": 30 * MINUTE, "30d": 240 * MINUTE };
 const WORDS = { "1h": "1 h", "24h": "24 h", "7d": "7 d", "30d": "30 d" };
 const AGAIN_MS = 30_000;
+const LOST = "Not loaded: the server cannot be reached, or no longer lets this page in.";
 
 /** The two charts: what is asked for and what is drawn of it. Dashes tell lines apart where colours do not. */
 const CHARTS = [
@@ -88,6 +89,11 @@ class History extends LitElement {
     this.resizer.disconnect();
     clearTimeout(this.timer);
     this.asked?.abort();
+  }
+
+  willUpdate(changed) {
+    // Before it was let in for the first time it is about to be.
+    this.left ||= changed.get("open") === true;
   }
 
   updated(changed) {
@@ -169,7 +175,7 @@ class History extends LitElement {
           ? html`<p class="says warn">Not refreshed: ${error}. ${this.again()}</p>`
           : nothing
         : html`<div class="says over">
-            ${error ? html`<p>The history could not be loaded: ${error}.</p><p>${this.again()}</p>` : html`<p>${rows ? "The source has no history of this time." : "Loading …"}</p>`}
+            ${error ? html`<p>The history could not be loaded: ${error}.</p><p>${this.again()}</p>` : html`<p>${rows ? "The source has no history of this time." : this.left && !this.open ? LOST : "Loading …"}</p>`}
           </div>`}
     </section>`;
   }
