@@ -15,6 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 import realtime
@@ -491,6 +493,79 @@ async def test_the_python_client_survives_a_restart(follow: Follow, tmp_path: Pa
                 assert (await next_of(told, "snapshot"))["reason"] == reason
                 server.process.terminate()
                 assert (await next_of(told, "bye"))["code"] == messages.RESTART
+
+
+async def test_the_python_client_begins_anew_by_another_login(follow: Follow) -> None:
+    """Where `hello` lists other topics than before, the protocol's client forgets what it holds, and comes back without its cursor."""
+    asked: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        asked.append(request.query.get("since"))
+        people = ["users"] if len(asked) == 1 else []
+        await socket.send_json({"type": "hello", "heartbeatSeconds": 1, "topics": ["nodes", *people]})
+        if asked[-1] is None:
+            state = {topic: {"n": {"name": "n"}} for topic in ("nodes", *people)}
+            await socket.send_json({"type": "snapshot", "cursor": f"e-{len(asked)}", "state": state})
+        await socket.send_json({"type": "bye", "code": 1012, "retryMs": 1})
+        await socket.close()
+        return socket
+
+    site = web.Application()
+    site.router.add_get("/api/ws", answer)
+    held: list[tuple[str, list[str]]] = []
+    async with (
+        asyncio.timeout(PATIENCE_SECONDS),
+        TestServer(site) as server,
+        aclosing(follow(str(server.make_url("/api/ws")))) as told,
+    ):
+        while len(asked) < 3 or held[-1][0] != "snapshot":
+            message, state = await anext(told)
+            held.append((message["type"], sorted(state)))
+
+    assert asked == [None, "e-1", None]
+    both = ["nodes", "users"]
+    assert held == [("hello", []), ("snapshot", both), ("bye", both), ("hello", []), ("snapshot", ["nodes"])]
+
+
+def test_the_javascript_client_begins_anew_by_another_login(tmp_path: Path) -> None:
+    """So does the protocol's client in JavaScript."""
+    (block,) = (block for block in blocks(PROTOCOL, "js") if "function follow" in block)
+    (tmp_path / "snippet.mjs").write_text(block + ANOTHER_LOGIN)
+
+    assert run_node("snippet.mjs", folder=tmp_path).splitlines() == [
+        "ws://server/api/ws",
+        "hello {}",
+        'snapshot {"nodes":{},"users":{}}',
+        "ws://server/api/ws?since=e-1",
+        "ws://server/api/ws",
+        "hello {}",
+    ]
+
+
+ANOTHER_LOGIN: Final = """
+const links = [];
+globalThis.setTimeout = (run, ms) => { if (run.name === "connect") queueMicrotask(run); };
+globalThis.clearTimeout = () => {};
+globalThis.WebSocket = class {
+  constructor(url) { console.log(url); links.push(this); }
+  close() {}
+};
+const say = (message) => links.at(-1).onmessage?.({ data: JSON.stringify({ heartbeatSeconds: 1, ...message }) });
+const turn = () => new Promise(setImmediate);
+follow("ws://server/api/ws", ({ type }, state) => console.log(type, JSON.stringify(state)));
+say({ type: "hello", topics: ["nodes", "users"] });
+say({ type: "snapshot", cursor: "e-1", state: { nodes: {}, users: {} } });
+links.at(-1).onclose({ code: 1006 });
+await turn();
+say({ type: "hello", topics: ["nodes"] });
+say({ type: "diff", from: "e-1", cursor: "e-2", patch: {} });
+await turn();
+say({ type: "hello", topics: ["nodes"] });
+await turn();
+"""
+"""A browser whose cookie becomes another login's while it is away."""
 
 
 async def next_of(told: AsyncIterator[tuple[dict[str, Any], Any]], kind: str) -> dict[str, Any]:
