@@ -7,6 +7,9 @@ it is taken off all of them at once, and a line that stood there last time too c
 
 A body is believed whole or not at all: one line that cannot be read makes all of it malformed, since half a scrape would read as
 half a cluster.
+
+Law: what a body says does not depend on those before it. So a short way only ever takes a line that the long way would read the same, and
+judges none: whatever it cannot take is read in full, and only there found malformed.
 """
 
 import re
@@ -29,7 +32,7 @@ MILLISECONDS = 12
 """Digits of a timestamp since 1973: a shorter number at the end of every line is a value."""
 
 _LINE = re.compile(
-    rb'([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})?[ \t]+(\S+)(?:[ \t]+(-?\d+))?[ \t]*'
+    rb'([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*(\{(?:[^"{}]|"(?:[^"\\]|\\.)*")*\})?[ \t]+([^ \t]+)(?:[ \t]+([^ \t]+))?[ \t]*'
 )
 _LABEL = re.compile(rb'[ \t]*([a-zA-Z_][a-zA-Z0-9_]*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(?:,|$)')
 _VALUE = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:inf(?:inity)?|nan))")
@@ -50,7 +53,7 @@ class Moment:
 class Sample:
     """One labelled value with its timestamp. One object a series: a later read updates it."""
 
-    __slots__ = ("gone", "labels", "line", "moment", "name", "origin", "raw", "turn", "value")
+    __slots__ = ("gone", "labels", "line", "moment", "name", "origin", "raw", "told", "turn", "value")
 
     def __init__(self, name: str, labels: Mapping[str, str]) -> None:
         self.name = name
@@ -64,6 +67,8 @@ class Sample:
         self.line = b""
         self.turn = 0
         self.gone = False
+        self.told = False
+        """Whether it was ever reported: one that only a malformed body had never was."""
 
     @property
     def at(self) -> int:
@@ -115,17 +120,14 @@ class Exposition:
             self._moment.at = newest
         for sample in gone:
             sample.gone = True
-        changed, self._changed = self._changed, []
-        return Reading(
-            [sample for sample in changed if not sample.gone],
-            gone,
-            len(self._known),
-            newest or None,
-            late,
-        )
+        changed = [sample for sample in self._changed if not sample.gone]
+        self._changed = []
+        for sample in changed:
+            sample.told = True
+        return Reading(changed, [sample for sample in gone if sample.told], len(self._known), newest, late)
 
     def _read_scrape(self, body: bytes, end: bytes) -> Generator[None, None, list[Sample] | None]:
-        """Read a body whose every sample ends with `end`, its one timestamp: what is gone, or None if it is no such body.
+        """Read a body whose every sample ends with `end`, its one timestamp, and is there once: what is gone, or None if it is no such body.
 
         Only lines that did not stand there last time are looked into. A comment belongs to the line after it.
         """
@@ -148,10 +150,13 @@ class Exposition:
             text = line.rpartition(b"\n")[2]
             prefix, _, raw = text.rpartition(b" ")
             sample = self._known.get(prefix)
-            if sample is None:
-                sample, raw, stamp = self._learn(text)
-                if stamp:
-                    raise SourceMalformed("the source's answer has lines with two timestamps")
+            if sample is None or not _VALUE.fullmatch(raw):
+                found = self._learn(text + end[:-1])
+                if found is None or not found[2]:
+                    return None
+                sample, raw, _ = found
+            if sample.line in lines and sample.line != line:
+                return None
             known.pop(sample.line, None)
             known[line] = sample
             sample.line = line
@@ -170,7 +175,7 @@ class Exposition:
         self._forget(gone)
         return gone
 
-    def _read_each(self, body: bytes, at: int) -> Generator[None, None, tuple[int, int, list[Sample]]]:
+    def _read_each(self, body: bytes, at: int) -> Generator[None, None, tuple[int | None, int, list[Sample]]]:
         """Read lines with timestamps of their own, or none: the newest of them, how many are late, and what is gone."""
         self._turn += 1
         self._lines = {}
@@ -178,25 +183,31 @@ class Exposition:
         lines = body.split(b"\n")
         last_stamp: bytes | None = None
         moment = Moment(at)
-        newest = count = learned = 0
+        count = learned = 0
         stamped = Counter[tuple[tuple[str, str], int]]()
         for start in range(0, len(lines), SLICE_LINES):
             for line in lines[start : start + SLICE_LINES]:
                 head, _, stamp = line.rpartition(b" ")
                 prefix, _, raw = head.rpartition(b" ")
                 sample = known.get(prefix)
-                if sample is None:
+                if (
+                    sample is None
+                    or (raw != sample.raw and not _VALUE.fullmatch(raw))
+                    or (stamp != last_stamp and not _STAMP.fullmatch(stamp))
+                ):
                     if not line.strip() or line.startswith(b"#"):
                         continue
-                    sample, raw, stamp = self._learn(line)
+                    found = self._learn(line)
+                    if found is None:
+                        raise SourceMalformed("the source's answer is not in the Prometheus text format")
+                    sample, raw, stamp = found
                     learned += 1
                     if learned % SLICE_NEW == 0:
                         yield
                 if raw != sample.raw:
                     self._take(sample, raw)
                 if stamp != last_stamp:
-                    last_stamp, moment = stamp, Moment(int(_number(stamp, _STAMP)) if stamp else at)
-                    newest = max(newest, moment.at)
+                    last_stamp, moment = stamp, Moment(int(stamp) if stamp else at)
                 sample.moment = moment
                 stamped[sample.origin, moment.at] += 1
                 if sample.turn != turn:
@@ -208,11 +219,11 @@ class Exposition:
             gone = [sample for sample in known.values() if sample.turn != turn]
             self._forget(gone)
             yield
-        return newest, _late(stamped), gone
+        return max((at for _, at in stamped), default=None), _late(stamped), gone
 
     def _take(self, sample: Sample, raw: bytes) -> None:
         if raw != sample.raw:
-            sample.value = _number(raw, _VALUE)
+            sample.value = float(raw)
             sample.raw = raw
             self._changed.append(sample)
 
@@ -221,16 +232,22 @@ class Exposition:
             lost = set(map(id, gone))
             self._known = {prefix: sample for prefix, sample in self._known.items() if id(sample) not in lost}
 
-    def _learn(self, line: bytes) -> tuple[Sample, bytes, bytes]:
-        """Parse a line in full: its sample (known or new), the bytes of its value, and of its timestamp (or none)."""
+    def _learn(self, line: bytes) -> tuple[Sample, bytes, bytes] | None:
+        """Parse a line in full: its sample (known or new), the bytes of its value, and of its timestamp (or none); None if it cannot be read."""
         match = _LINE.fullmatch(line.rstrip(b"\r"))
         if match is None:
-            raise SourceMalformed("the source's answer is not in the Prometheus text format")
-        name, labels, raw, stamp = match.groups()
+            return None
+        name, block, raw, stamp = match.groups()
+        # Python's float() takes more than the format has: 1_0, and spaces.
+        if not _VALUE.fullmatch(raw) or (stamp and not _STAMP.fullmatch(stamp)):
+            return None
         prefix = line[: match.start(3)].rstrip()
         sample = self._known.get(prefix)
         if sample is None:
-            sample = self._known[prefix] = Sample(name.decode(), _labels(labels or b"{}"))
+            labels = _labels(block or b"{}")
+            if labels is None:
+                return None
+            sample = self._known[prefix] = Sample(name.decode(), labels)
         return sample, raw, stamp or b""
 
 
@@ -253,14 +270,15 @@ def _is_comment(lines: bytes) -> bool:
     return all(not line.strip() or line.startswith(b"#") for line in lines.split(b"\n")[:-1])
 
 
-def _labels(block: bytes) -> dict[str, str]:
+def _labels(block: bytes) -> dict[str, str] | None:
+    """The labels between braces; None if they cannot be read."""
     text = block[1:-1]
     labels = {}
     position = 0
-    while position < len(text) and text[position:].strip():
+    while position < len(text) and text[position:].strip(b" \t"):
         match = _LABEL.match(text, position)
         if match is None:
-            raise SourceMalformed("the source's answer holds labels that cannot be read")
+            return None
         name, value = match.groups()
         if b"\\" in value:
             # An unknown escape is kept as it stands, as Prometheus's own lexer would before it gives up.
@@ -268,10 +286,3 @@ def _labels(block: bytes) -> dict[str, str]:
         labels[name.decode()] = value.decode("utf-8", "replace")
         position = match.end()
     return labels
-
-
-def _number(raw: bytes, form: re.Pattern[bytes]) -> float:
-    # Python's float() takes more than the format has: 1_0, and spaces.
-    if not form.fullmatch(raw):
-        raise SourceMalformed("the source's answer holds a value or timestamp that is no number")
-    return float(raw)

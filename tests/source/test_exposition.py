@@ -97,7 +97,7 @@ def test_what_is_reported_adds_up_to_what_is_there(bodies: list[tuple[dict[str, 
         assert {id(sample) for sample in alive} == held.keys()
         assert reading.series == len(series)
         newest = max((sample.at for sample in alive), default=None)
-        assert reading.newest == newest or (kind, newest) in {("none", 0), ("scrape", None)}
+        assert reading.newest == newest
 
 
 def test_a_scrape_without_changes_makes_every_sample_younger() -> None:
@@ -241,6 +241,109 @@ def test_a_timestamp_that_is_no_number_is_refused_on_the_short_way_too() -> None
 
     with pytest.raises(SourceMalformed):
         read("m 1 1.5", exposition)
+
+
+SCRAPE = f" {STAMP}\n"
+LATER = f" {STAMP + 15_000}\n"
+
+
+def test_a_line_that_was_refused_is_refused_again() -> None:
+    """A value that cannot be read does not pass for the one before because its line was seen once."""
+    exposition = Exposition()
+    read(f"m 1{SCRAPE}", exposition)
+    for _ in range(2):
+        with pytest.raises(SourceMalformed):
+            read(f"m one{SCRAPE}", exposition)
+
+
+def test_what_only_a_refused_body_had_was_never_there() -> None:
+    """A series of a malformed body is not reported as gone by the next, which does not have it."""
+    for end in ("\n", SCRAPE):
+        exposition = Exposition()
+        with pytest.raises(SourceMalformed):
+            read(f"ghost 1{end}m one{end}", exposition)
+
+        reading = read(f"m 1{end}", exposition)
+
+        assert [sample.name for sample in reading.changed] == ["m"]
+        assert reading.gone == []
+
+
+@pytest.mark.parametrize("end", ["\n", " 7\n", SCRAPE])
+def test_of_a_series_that_stands_twice_the_last_is_believed(end: str) -> None:
+    """However often a body that names a series twice is read, its last value counts."""
+    exposition = Exposition()
+    reading = read(f"m 1{end}m 2{end}", exposition)
+    (sample,) = {id(each): each for each in reading.changed}.values()
+    assert sample.value == 2
+    for _ in range(3):
+        again = read(f"m 1{end}m 2{end}", exposition)
+
+        assert sample.value == 2
+        assert (again.gone, again.series) == ([], 1)
+
+
+def test_a_series_twice_with_two_values_does_not_hide_that_another_is_gone() -> None:
+    """As many lines as there were series are not the same series."""
+    exposition = Exposition()
+    read(f"a 1{SCRAPE}b 2{SCRAPE}", exposition)
+
+    reading = read(f"a 1{LATER}a 2{LATER}", exposition)
+
+    assert [sample.name for sample in reading.gone] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "m 1 5\r\nn 2 5\r\n",
+        "m  5\n",
+        'm 1 5\nm {a="1"} 5\n',
+        f"# a comment that ends as the lines do{SCRAPE}m 1{SCRAPE}",
+        f"m 1{SCRAPE}n{SCRAPE}",
+    ],
+)
+def test_what_can_be_read_once_can_be_read_again(body: str) -> None:
+    """The short way for known series takes no line for malformed that the long way reads."""
+    exposition = Exposition()
+    first = read(body, exposition)
+    held = [(sample.name, sample.value, sample.at) for sample in first.changed]
+
+    again = read(body, exposition)
+
+    assert (again.changed, again.gone) == ([], [])
+    assert [(sample.name, sample.value, sample.at) for sample in first.changed] == held
+
+
+@pytest.mark.parametrize("line", ["m 1\r", "m 1 5", "m 1\x0b", "m one"])
+def test_the_short_way_takes_no_line_that_the_long_way_refuses(line: str) -> None:
+    """What stands before the one timestamp is read together with it, whether the series is known or not."""
+    exposition = Exposition()
+    for _ in range(2):
+        with pytest.raises(SourceMalformed):
+            read(f"n 1{SCRAPE}{line}{SCRAPE}", exposition)
+        read(f"n 1{SCRAPE}m 1{SCRAPE}", exposition)
+
+
+def test_a_value_is_never_taken_from_a_series_that_could_not_be_read() -> None:
+    """A series whose first value was malformed is not there without a value: two spaces are no value."""
+    exposition = Exposition()
+    with pytest.raises(SourceMalformed):
+        read("m one 1", exposition)
+
+    (sample,) = read("m  5", exposition).changed
+
+    assert sample.value == 5
+
+
+@pytest.mark.parametrize("stamp", [999_999_999_999_999_999, 2**53 + 1, -1, 0])
+def test_a_timestamp_is_read_to_its_last_digit(stamp: int) -> None:
+    """On every way a timestamp is the whole number that is written, and the newest is said to be that."""
+    for body in (f"m 1 {stamp}\n", f"m 1 {stamp}\nn 1 {stamp} \n"):
+        reading = read(body)
+
+        assert {sample.at for sample in reading.changed} == {stamp}
+        assert (reading.newest, reading.late) == (stamp, 0)
 
 
 @given(st.binary(max_size=80))
