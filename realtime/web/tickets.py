@@ -42,4 +42,4 @@ class Tickets:
 
 
 def _digest(ticket: str) -> bytes:
-    return sha256(ticket.encode()).digest()
+    return sha256(ticket.encode(errors="surrogatepass")).digest()

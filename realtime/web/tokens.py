@@ -64,7 +64,8 @@ class Tokens:
 
     async def caller(self, token: str) -> Caller:
         """Whose token this is. Raises RequestError (401)."""
-        digest = sha256(token.encode()).digest()
+        # Bytes that are no UTF-8 arrive as lone surrogates: a token as any other that is not known.
+        digest = sha256(token.encode(errors="surrogatepass")).digest()
         caller = self._callers.get(digest[:LOOKED_UP_BY])
         if caller is None or not compare_digest(caller.proof, digest):
             raise refused("this token is not known here")

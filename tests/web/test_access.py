@@ -85,6 +85,22 @@ async def test_a_token_that_is_none_lets_nobody_in(closed: Guarded, path: str, h
     )
 
 
+@pytest.mark.parametrize("header", [b"Authorization: Bearer \xff", b"Cookie: realtime=\xff"])
+async def test_a_token_of_bytes_that_are_no_text_is_one_that_is_not_known(
+    closed: Guarded, header: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bytes that are no UTF-8 are refused as any token that is not known, and are no failure of ours."""
+    request = b"GET /api/nodes HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n\r\n" % header
+    with structlog.testing.capture_logs() as told:
+        async with closed.server.raw(request) as raw:
+            said = await raw.rest()
+
+    assert said.startswith(b"HTTP/1.1 401 ")
+    assert b'"code":"bad_token"' in said
+    assert [event["event"] for event in told] == ["refused"]
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer rt_unknown"}], ids=["none", "unknown"])
 async def test_a_socket_without_a_token_is_told_and_closed(closed: Guarded, headers: dict[str, str]) -> None:
     """A page cannot read the status of a WebSocket that was not opened, so it is opened, told, and closed with 4500."""

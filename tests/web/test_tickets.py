@@ -32,7 +32,7 @@ def test_a_ticket_is_good_for_a_while() -> None:
     assert issued.redeem(other) is None
 
 
-@pytest.mark.parametrize("made_up", ["", "x", "ä" * 100])
+@pytest.mark.parametrize("made_up", ["", "x", "ä" * 100, "\udcff\ud800"])
 def test_what_was_never_issued_is_nothing(made_up: str) -> None:
     """A ticket that somebody made up is nobody's."""
     issued = Tickets(30)

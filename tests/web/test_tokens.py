@@ -58,7 +58,7 @@ async def test_tokens_are_long_and_differ() -> None:
     assert all(token.startswith("rt_") and len(token) == 46 for token in made)
 
 
-@pytest.mark.parametrize("made_up", ["", "rt_", "rt_" + "A" * 43, "x" * 8_000, "ä"])
+@pytest.mark.parametrize("made_up", ["", "rt_", "rt_" + "A" * 43, "x" * 8_000, "ä", "\udcff\ud800"])
 async def test_a_token_that_is_in_no_line_is_refused(path: Path, made_up: str) -> None:
     """Whoever makes one up is refused, and it is not repeated."""
     write(path, line_of(new_token(), Role.VIEWER))
