@@ -21,6 +21,9 @@ from realtime.web.caller import Caller, Role, refused
 PREFIX: Final = "rt_"
 """So that a token that ends up where it should not is recognised by whoever scans for them."""
 
+LENGTH: Final = len(PREFIX) + 43
+"""Characters of a token: 32 bytes in base64."""
+
 DIGEST_PREFIX: Final = "sha256:"
 
 LOOKED_UP_BY: Final = 8
@@ -123,6 +126,8 @@ class Tokens:
             expires_at = _instant(names.pop(0).removeprefix("until="))
             if expires_at is None:
                 raise ConfigError(f"{problem}until= is a time such as 2027-01-31T00:00:00Z")
+        if any(name.startswith(PREFIX) and len(name) >= LENGTH for name in names):
+            raise ConfigError(f"{problem}a name may follow the hash, but not a token: it is kept nowhere")
         return Caller(
             Role(words[0]), " ".join(names) or f"token {digits[:8]}", expires_at, bytes.fromhex(digits)
         )

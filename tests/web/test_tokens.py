@@ -163,6 +163,8 @@ async def test_an_unchanged_file_is_not_read_again(path: Path) -> None:
         "root sha256:" + "0" * 64,
         "viewer sha256:" + "G" * 64,
         "viewer sha256:" + "0" * 64 + " until=tomorrow",
+        "viewer sha256:" + "0" * 64 + " {token}",
+        "viewer sha256:" + "0" * 64 + " until=2027-01-31 lobby {token}",
     ],
 )
 def test_a_line_that_is_none_is_told_and_not_repeated(path: Path, line: str) -> None:
@@ -173,6 +175,15 @@ def test_a_line_that_is_none_is_told_and_not_repeated(path: Path, line: str) -> 
     with pytest.raises(ConfigError, match="line 2") as refused:
         Tokens(path)
     assert token not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["alert_team", "rt_wall", "lobby # by the door"])
+async def test_a_name_may_look_a_little_like_a_token(path: Path, name: str) -> None:
+    """Only what is as long as a token is taken for one."""
+    token = new_token()
+    write(path, line_of(token, Role.KIOSK, name=name))
+
+    assert (await Tokens(path).caller(token)).name == name
 
 
 def test_a_file_that_is_not_there_ends_the_start(path: Path) -> None:
