@@ -15,6 +15,7 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 import aiohttp
@@ -147,13 +148,12 @@ class Victoria:
         )
         series, partial = await self._ask("api/v1/query", {"query": f"count by (cluster, job) ({metrics})"})
         if partial:
-            raise SourcePartial(
-                "part of the source's storage is missing; which exporters report cannot be told"
-            )
-        try:
-            return [{label: one["metric"].get(label, "") for label in ("cluster", "job")} for one in series]
-        except (AttributeError, KeyError, TypeError):
-            raise SourceMalformed("the source answered with something else than labels") from None
+            raise SourcePartial("part of the source's storage is missing; who reports cannot be told")
+        with suppress(AttributeError, KeyError, TypeError):
+            groups = [{label: one["metric"].get(label, "") for label in ("cluster", "job")} for one in series]
+            if all(isinstance(text, str) for group in groups for text in group.values()):
+                return groups
+        raise SourceMalformed("the source answered with something else than labels")
 
     async def close(self) -> None:
         """Give back the connections."""

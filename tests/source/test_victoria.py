@@ -505,6 +505,17 @@ async def test_an_answer_that_is_no_query_s_is_malformed(
     assert type(error) is SourceMalformed
 
 
+@pytest.mark.parametrize("label", [5, None, True, ["hopper"], {"name": "hopper"}])
+async def test_a_label_that_is_no_text_is_malformed(
+    faulty_upstream: FaultyUpstream, connect: Connect, label: object
+) -> None:
+    """Clusters are named by what the labels say, so one that says no text names none."""
+    series = [{"metric": {"cluster": "hopper"}}, {"metric": {"cluster": label}}]
+    faulty_upstream.otherwise = faulty.query_result(series)
+    with pytest.raises(SourceMalformed, match="something else than labels"):
+        await connect(faulty_upstream.cluster()).groups()
+
+
 async def test_an_empty_answer_is_an_empty_body(faulty_upstream: FaultyUpstream, connect: Connect) -> None:
     """200 and nothing in it is what a source without samples says; the caller decides what that means."""
     faulty_upstream.script(faulty.empty(), path="/federate")
