@@ -8,13 +8,16 @@ import json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import orjson
 import structlog
 from structlog.stdlib import ProcessorFormatter, add_logger_name
 
 Event = MutableMapping[str, Any]
+
+QUOTING: Final = ("aiohttp.websocket",)
+"""Libraries' loggers whose warnings quote what a caller wrote: a handshake's `Sec-WebSocket-Protocol`, into which pages put tokens."""
 
 
 def to_stderr(level: str, form: str = "console", stream: TextIO | None = None) -> None:
@@ -40,6 +43,8 @@ def to_stderr(level: str, form: str = "console", stream: TextIO | None = None) -
         )
     )
     logging.basicConfig(level=max(least, logging.WARNING), handlers=[foreign], force=True)
+    for name in QUOTING:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _rendered(form: str, stream: TextIO) -> list[Any]:

@@ -92,7 +92,7 @@ async def misuse(port: int) -> tuple[list[str], str]:
                 f"?ticket={tickets[-1]}&screen=lobby",
             ):
                 async with session.ws_connect(
-                    f"{url}/api/ws{query}", headers=bearer if not query else {}
+                    f"{url}/api/ws{query}", headers=bearer if not query else {}, protocols=[token]
                 ) as socket:
                     await socket.send_json({"type": "authenticate", "token": token})
                     await socket.send_json({"type": "authenticate", "token": [token]})
