@@ -26,7 +26,7 @@ async def refuse(request: web.Request, transport: str | None, refusal: Refusal) 
     """Say no; `transport` is None for what is no stream."""
     if transport == "websocket" and refusal.code != "forbidden_origin":
         socket = web.WebSocketResponse(compress=False, timeout=PARTING_SECONDS, max_msg_size=1024)
-        if socket.can_prepare(request):
+        if can_open(socket, request):
             return await _close(request, socket, refusal)
     if transport == "sse" and refusal.close_code in NO_ROOM:
         return await _end(request, refusal)
@@ -37,6 +37,14 @@ async def refuse(request: web.Request, transport: str | None, refusal: Refusal) 
             ' error="invalid_token"' if refusal.code == "bad_token" else ""
         )
     return problem(refusal.status, refusal.detail, code=refusal.code, headers=headers)
+
+
+def can_open(socket: web.WebSocketResponse, request: web.Request) -> bool:
+    """Whether the request is a WebSocket's handshake."""
+    try:
+        return bool(socket.can_prepare(request))
+    except ValueError:
+        return False  # a key that is no ASCII, which aiohttp does not expect
 
 
 def _bye(request: web.Request, refusal: Refusal) -> tuple[messages.Message, int]:

@@ -23,6 +23,7 @@ from realtime.web.asked import cursor_of, hub_of, make_view, screen_of, view_of
 from realtime.web.caller import caller_of
 from realtime.web.cors import origin_allowed
 from realtime.web.limits import BURST_SECONDS, OVERLOADED, after
+from realtime.web.refusal import can_open
 from realtime.web.screens import SCREENS, Screen, Screens
 from realtime.web.site import SITE, Site
 from realtime.web.wire import Wire
@@ -98,7 +99,7 @@ async def websocket(request: web.Request) -> web.StreamResponse:
         heartbeat=PINGED_AFTER * limits.slow_reader_timeout_seconds,
         max_msg_size=limits.max_command_kib * 1024,
     )
-    if not socket.can_prepare(request):
+    if not can_open(socket, request):
         raise web.HTTPUpgradeRequired(
             text="this is a WebSocket; /api/events has the same as server-sent events",
             headers={"Upgrade": "websocket"},

@@ -46,3 +46,14 @@ async def test_a_socket_that_is_none_is_refused_as_a_request(serve: Serve) -> No
 
     assert (answer.status, answer.json["code"]) == (429, "too_many_connections")
     assert answer.headers["Retry-After"] == "10"
+
+
+async def test_a_handshake_without_a_sound_key_is_refused_as_a_request(serve: Serve) -> None:
+    """A key that is no ASCII makes no WebSocket, and the refusal is the same."""
+    server = await serve(max_connections_per_ip=1)
+    server.app[GATE].limits.by_ip["203.0.113.9"] = 1
+    request = UPGRADE.replace(b"Host: x\r\n", b"Host: x\r\nX-Forwarded-For: 203.0.113.9\r\n")
+    async with server.raw(request.replace(b"Key: MDEy", b"Key: \xff\xff\xff\xff")) as raw:
+        said = await raw.until(b"\r\n")
+
+    assert said.startswith(b"HTTP/1.1 429 ")

@@ -534,6 +534,18 @@ async def test_a_plain_request_is_told_to_upgrade(server: Served, headers: dict[
     assert server.listeners() == []
 
 
+async def test_a_key_of_bytes_that_are_no_text_is_no_handshake(
+    server: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A handshake whose key is no ASCII is a request without a proper upgrade, and no failure of ours."""
+    request = UPGRADE.replace(b"Sec-WebSocket-Key: MDEy", b"Sec-WebSocket-Key: \xff\xff\xff\xff")
+    async with server.raw(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")) as raw:
+        said = await raw.until(b"\r\n")
+
+    assert said.startswith(b"HTTP/1.1 426 ")
+    assert not caplog.records
+
+
 async def test_who_closes_is_unsubscribed(server: Served) -> None:
     """A reader that closes politely is forgotten, and hears its own code."""
     async with server.socket() as socket:
