@@ -1,14 +1,14 @@
 """The door itself: connections, TLS, and what HTTP says before any handler is asked."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 from weakref import ref
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_request import BaseRequest
 
 from realtime.config import Settings
@@ -19,6 +19,10 @@ from realtime.web.site import SITE
 
 LINGERING_SECONDS: Final = 1.0
 """After so long nobody waits for the rest of a body that was not asked for."""
+
+CONTINUE: Final = "100-continue"
+
+Answer = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
 
 log = structlog.get_logger()
 
@@ -40,12 +44,34 @@ class Connection(web.RequestHandler):
         """Answer with a problem, and close."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or request.writer.output_size > 0:
             return super().handle_error(request, status, exc, message)
-        response = problem(
-            status, "this is not a request that HTTP allows, or a part of it is too long", code="bad_request"
-        )
-        response.headers.update(ALWAYS)
-        response.force_close()
-        return response
+        return _no_request(status, "this is not a request that HTTP allows, or a part of it is too long")
+
+
+def _no_request(status: int, detail: str) -> web.Response:
+    """What is answered before any handler is asked."""
+    response = problem(status, detail, code="bad_request")
+    response.headers.update(ALWAYS)
+    response.force_close()
+    return response
+
+
+def expecting(handler: Answer) -> Answer:
+    """Refuse what nobody can expect of a server, in front of the application: aiohttp would quote it, which fails where it is no text.
+
+    A plain function, so that a stream has no frame more.
+    """
+
+    def answer(request: BaseRequest) -> Awaitable[web.StreamResponse]:
+        expected = request.headers.get(hdrs.EXPECT)
+        if expected and expected.lower() != CONTINUE:
+            return _refuse()
+        return handler(request)
+
+    return answer
+
+
+async def _refuse() -> web.StreamResponse:
+    return _no_request(HTTPStatus.EXPECTATION_FAILED, f"nothing but {CONTINUE} can be expected here")
 
 
 class Listening(web.Server):
@@ -92,6 +118,7 @@ class Runner(web.AppRunner):
         server = await super()._make_server()
         # aiohttp has no way to say which class of connection to make.
         server.__class__ = Listening
+        server.request_handler = expecting(server.request_handler)
         server.first_request_seconds = self.app[SITE].settings.first_request_seconds  # type: ignore[attr-defined]
         return server
 

@@ -35,6 +35,8 @@ BAD_REQUESTS = {
     + b"\r\n\r\n",
     "a long line": b"GET /api/ws?ticket=rt_secret" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "many headers": b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X-A: rt_secret\r\n" * 500 + b"\r\n",
+    "an expectation": b"GET /api/nodes HTTP/1.1\r\nHost: x\r\nExpect: secret\r\n\r\n",
+    "an expectation that is no text": b"GET / HTTP/1.1\r\nHost: x\r\nExpect: secret\xff\r\n\r\n",
     "two lengths": b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nrt_secret",
     "a smuggled one": b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG",
 }
@@ -54,7 +56,17 @@ async def test_what_is_no_request_is_a_problem(
     assert b"Server: realtime" in head
     assert orjson.loads(body)["code"] in ("bad_request", "bad_parameter")
     assert b"secret" not in said
-    assert "secret" not in caplog.text
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+async def test_who_waits_to_be_told_to_go_on_is_told(server: Served, version: bytes) -> None:
+    """`Expect: 100-continue` is answered as HTTP says: in 1.1 with 100 before the answer, in 1.0 not at all."""
+    request = b"GET /api/clusters HTTP/%s\r\nHost: x\r\nConnection: close\r\nExpect: 100-Continue\r\n\r\n"
+    async with server.raw(request % version) as raw:
+        said = await raw.rest()
+
+    assert said.startswith(b"HTTP/1.1 100 Continue\r\n\r\n" * (version == b"1.1") + b"HTTP/%s 200" % version)
 
 
 @pytest.mark.parametrize(
