@@ -10,7 +10,7 @@ APT_PACKAGES := $(shell sed 's/\#.*//' config/apt-packages.txt)
 install = echo "installing" $(1); $(SUDO) apt-get update -q && \
     DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -q --no-install-recommends $(1)
 
-.PHONY: setup dashboard demo test check soak lock audit format bench pictures clean
+.PHONY: setup dashboard demo test check soak lock audit format bench fuzz pictures clean
 
 setup: .venv/installed dashboard
 	@missing=$$(for package in $(APT_PACKAGES); do \
@@ -73,9 +73,19 @@ bench: setup .venv/bench-installed
 	$(BIN)/python -m tests.bench.latency
 	$(BIN)/python -m tests.bench.poll
 
+.venv/fuzz-installed: .venv/installed
+	REALTIME_SKIP_DASHBOARD=1 $(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev,fuzz]'
+	@touch $@
+
+# make fuzz SECONDS=600 TARGETS='exposition websocket'
+SECONDS ?= 60
+TARGETS ?=
+fuzz: setup .venv/fuzz-installed
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
+
 # Those in the README.
 pictures: setup
 	$(BIN)/python -m tests.browser.pictures
 
 clean:
-	rm -rf .venv build dist realtime/dashboard/dist realtime/dashboard/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist realtime/dashboard/dist realtime/dashboard/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz .import_linter_cache

@@ -44,7 +44,7 @@ MODULE: Final = ROOT / "realtime" / "dashboard" / "src" / "realtime-client.js"
 ADDRESS: Final = "localhost:3001"
 """Where the documents' snippets expect a server."""
 
-CLOSE_CODES: Final = (1000, 1001, 1009, 1012, 1013, 4000, 4001, 4002, 4500, 4501, 4503, 4504)
+CLOSE_CODES: Final = (1000, 1001, 1002, 1007, 1009, 1012, 1013, 4000, 4001, 4002, 4500, 4501, 4503, 4504)
 
 SETTING: Final = re.compile(r"^#(?=\S|  )", re.MULTILINE)
 """What makes a line of the example a comment that is a setting, not a sentence."""
