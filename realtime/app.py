@@ -33,6 +33,7 @@ from realtime.state.store import Store
 from realtime.state.view import TOPICS
 from realtime.stream import messages
 from realtime.stream.hub import Hub
+from realtime.web.accepting import Accepting
 from realtime.web.listening import Runner, tls
 from realtime.web.pages import DIST
 from realtime.web.routes import application
@@ -231,7 +232,7 @@ def split(cluster: Cluster, groups: list[dict[str, str]]) -> tuple[Cluster, ...]
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:
     context = tls(settings)
-    site = web.TCPSite(runner, settings.api_host, settings.api_port, backlog=4096, ssl_context=context)
+    site = Accepting(runner, settings.api_host, settings.api_port, ssl_context=context)
     try:
         await site.start()
     except OSError as error:

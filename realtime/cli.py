@@ -17,8 +17,9 @@ from rich.text import Text
 from realtime import __version__, logs
 from realtime.config import Cluster, Settings
 from realtime.errors import ConfigError, SourceError
+from realtime.files import allow_many_connections, within
 from realtime.loading import load
-from realtime.process import allow_many_connections, loop_factory, told_to_stop
+from realtime.process import loop_factory, told_to_stop
 
 if TYPE_CHECKING:
     from realtime.app import MakeSource
@@ -236,7 +237,7 @@ async def _serve(settings: Settings, make_source: "MakeSource | None" = None) ->
     from realtime.app import serving, victoria
 
     stop = told_to_stop()
-    allow_many_connections()
+    settings = within(settings, allow_many_connections())
     async with serving(settings, make_source or victoria):
         await stop.wait()
 

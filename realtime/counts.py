@@ -108,6 +108,8 @@ class Door:
     """Readers, by transport."""
     closes: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """Streams that ended, by transport, side and close code."""
+    turned_away: int = 0
+    """Connections that were reset because too few files are left."""
     refusals: Counter[str] = field(default_factory=Counter)
     """Requests and commands, by an error's code."""
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)

@@ -86,7 +86,8 @@ class Entrance(BaseModel):
     with them that it could not do anyway."""
 
     max_connections: int = Field(default=20_000, gt=0, le=1_000_000)
-    """Streams open at one time, waiting long-polls among them. With everything in a view one holds some 20 KiB."""
+    """Streams open at one time, waiting long-polls among them. With everything in a view one holds some 20 KiB, and an open file: `files.py` lets in
+    fewer where the system allows too few."""
 
     max_connections_per_ip: int = Field(default=500, gt=0, le=1_000_000)
     """Of these, from one address (of IPv6, one /64): a wall of 50 displays and the offices behind the same NAT. This host's own addresses are

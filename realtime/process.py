@@ -1,7 +1,6 @@
-"""What a server asks of the system that runs it: an event loop, file descriptors, and to be told when to stop."""
+"""What a server asks of the system that runs it: an event loop, and to be told when to stop."""
 
 import asyncio
-import resource
 import signal
 import time
 from collections.abc import Callable
@@ -22,15 +21,6 @@ def loop_factory(event_loop: str) -> Callable[[], asyncio.AbstractEventLoop] | N
             return None
         raise ConfigError("event_loop: uvloop is not installed: pip install 'realtime[speed]'") from None
     return uvloop.new_event_loop
-
-
-def allow_many_connections() -> int:
-    """Take as many file descriptors as the system grants without asking, and say how many: a connection is one, and the usual soft limit is
-    1,024.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    return most
 
 
 async def watch_loop(lag: Durations) -> None:

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import resource
 import signal
-import subprocess
 import sys
 import time
 from typing import Any
@@ -14,7 +12,7 @@ import uvloop
 
 from realtime.counts import MILLISECONDS, Durations
 from realtime.errors import ConfigError
-from realtime.process import allow_many_connections, loop_factory, told_to_stop, watch_loop
+from realtime.process import loop_factory, told_to_stop, watch_loop
 
 
 def test_uvloop_is_taken_where_it_is_installed() -> None:
@@ -37,25 +35,6 @@ def test_without_uvloop_the_operator_is_told_only_if_it_was_asked_for(
     assert loop_factory("auto") is None
     with pytest.raises(ConfigError, match=r"pip install 'realtime\[speed\]'"):
         loop_factory("uvloop")
-
-
-def test_the_soft_limit_of_descriptors_is_raised() -> None:
-    """A server started with the usual soft limit may open as many connections as the hard one allows."""
-    script = (
-        "import resource; from realtime.process import allow_many_connections;"
-        "print(allow_many_connections(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
-    )
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-
-    def low() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (128, most))
-
-    said = subprocess.run(
-        [sys.executable, "-c", script], preexec_fn=low, capture_output=True, text=True, check=True
-    )
-
-    assert said.stdout.split() == [str(most), str(most)]
-    assert allow_many_connections() == most
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

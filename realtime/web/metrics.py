@@ -95,6 +95,7 @@ OF_DOOR: Final[tuple[Family[Door], ...]] = (
     Family(COUNTER, "connects", "Readers that came", lambda door: {each: door.connects[each] for each in TRANSPORTS.values()}, ("transport",)),
     Family(COUNTER, "closes", "Streams that ended", lambda door: door.closes, ("transport", "side", "code")),
     Family(COUNTER, "refusals", "Requests, streams and commands that were refused", lambda door: door.refusals, ("code",)),
+    Family(COUNTER, "turned_away", "Connections that were reset because this server may open too few files", lambda door: door.turned_away),
     Family(COUNTER, "requests", "Requests that were answered, streams too", lambda door: door.requests, ("method", "route", "status")),
     Family(COUNTER, "handed_over_bytes", "Bytes of messages handed to connections", lambda door: door.handed_over_by_now, ("transport",)),
     Family(HISTOGRAM, "event_loop_lag_seconds", "By how much the event loop was late", lambda door: door.loop_lag),

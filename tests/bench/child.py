@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from realtime.process import allow_many_connections, loop_factory
+from realtime.files import allow_many_connections
+from realtime.process import loop_factory
 from tests.bench.machine import cores, rss_kib
 from tests.command import environment
 

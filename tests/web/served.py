@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeVar
 import aiohttp
 import orjson
 import pytest
-from aiohttp import web
 from multidict import CIMultiDictProxy
 from yarl import URL
 
@@ -26,6 +25,7 @@ from realtime.state.view import TOPICS
 from realtime.stream import messages
 from realtime.stream.hub import Hub
 from realtime.stream.subscriber import Outlet, Subscriber
+from realtime.web.accepting import Accepting
 from realtime.web.listening import Runner
 from realtime.web.routes import application
 from realtime.web.site import Site
@@ -262,7 +262,7 @@ class Served:
     async def start(self, port: int = 0) -> None:
         """Listen, at a port of the system's choice unless one is named."""
         await self.runner.setup()
-        await web.TCPSite(self.runner, "127.0.0.1", port, backlog=1024).start()
+        await Accepting(self.runner, "127.0.0.1", port).start()
         self.port = self.runner.addresses[0][1]
         self._hubs_at_work = [asyncio.create_task(hub.run()) for hub in self.site.hubs.values()]
         self.session = aiohttp.ClientSession(

@@ -12,7 +12,6 @@ import aiohttp
 import orjson
 import pytest
 import structlog
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from realtime.errors import ConfigError
 from realtime.stream.messages import PONG
+from realtime.web.accepting import Accepting
 from realtime.web.listening import Connection, tls
 from realtime.web.websocket import WebSocket
 from tests.web.served import PATIENCE_SECONDS, UPGRADE, Serve, Served, served, small_state, until
@@ -168,7 +168,7 @@ async def encrypted(certificate: Certificate) -> AsyncIterator[str]:
     """The URL of a server that speaks HTTPS."""
     server = served(tls_cert=str(certificate.cert), tls_key=str(certificate.key))
     await server.runner.setup()
-    await web.TCPSite(server.runner, "localhost", 0, ssl_context=tls(server.site.settings)).start()
+    await Accepting(server.runner, "localhost", 0, ssl_context=tls(server.site.settings)).start()
     server.publish(small_state())
     yield f"https://localhost:{server.runner.addresses[0][1]}"
     await server.runner.cleanup()
@@ -187,6 +187,23 @@ async def test_everything_works_encrypted(encrypted: str, certificate: Certifica
         async with session.get(f"{encrypted}/api/events") as events:
             assert b"retry" in await events.content.readuntil(b"\n\n")
             assert b"event: hello" in await events.content.readuntil(b"\n\n")
+
+
+async def test_a_handshake_that_fails_is_the_callers_matter(
+    encrypted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who speaks no TLS to a port that does, or goes away in mid-handshake, is let go without a word, and others are served."""
+    port = int(encrypted.rpartition(":")[2])
+    for said in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01"):
+        reader, writer = await asyncio.open_connection("localhost", port)
+        writer.write(said)
+        writer.write_eof()
+        with suppress(ConnectionResetError):
+            await reader.read()
+        writer.close()
+    await serial(encrypted)
+
+    assert caplog.records == []
 
 
 async def serial(url: str) -> int:
@@ -248,7 +265,7 @@ async def test_an_encrypted_event_stream_ends_when_it_is_told_to(
     server = served(tls_cert=str(certificate.cert), tls_key=str(certificate.key))
     await server.runner.setup()
     try:
-        await web.TCPSite(server.runner, "localhost", 0, ssl_context=tls(server.site.settings)).start()
+        await Accepting(server.runner, "localhost", 0, ssl_context=tls(server.site.settings)).start()
         server.publish(small_state())
         url = f"https://localhost:{server.runner.addresses[0][1]}/api/events"
         async with aiohttp.ClientSession() as session, session.get(url, ssl=certificate.trust) as stream:

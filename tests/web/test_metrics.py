@@ -194,6 +194,13 @@ async def test_refusals_are_counted_by_code(server: Served) -> None:
         assert found[f"refusals_total{{code={code}}}"] == 1
 
 
+async def test_who_was_turned_away_is_counted(server: Served) -> None:
+    """Connections that were reset for want of files are counted."""
+    server.site.door.turned_away = 7
+
+    assert (await figures(server))["turned_away_total{}"] == 7
+
+
 async def test_requests_are_counted_by_route(server: Served) -> None:
     """A request counts under its route's pattern, so that callers cannot make labels."""
     for name in ("a", "b", "hopper-01"):
