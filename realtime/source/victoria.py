@@ -10,7 +10,6 @@ for a query whose answer then takes seven times as long to read.
 """
 
 import asyncio
-import errno
 import math
 import re
 from base64 import b64encode
@@ -25,7 +24,8 @@ from yarl import URL
 
 from realtime import deflate
 from realtime.config import Cluster
-from realtime.errors import ConfigError, SourceError, SourceMalformed, SourcePartial, SourceUnavailable
+from realtime.errors import ConfigError, SourceMalformed, SourcePartial, SourceUnavailable
+from realtime.source.failures import JSON, failure, refusal
 from realtime.source.history import matchers, query, selector
 from realtime.state.grid import Grid
 
@@ -44,28 +44,9 @@ CROWDS: Final = ("pbs_node_state", "qstat_running_jobs_by_queue")
 METRICS: Final = "(pbs_.*|qstat.*)"
 
 _TEXT = "text/plain"
-_JSON = "application/json"
 
 _BEGINS = re.compile(rb"[A-Za-z_:#\s]")
 """How the text format begins; HTML, JSON and binary do not."""
-
-_REFUSALS: Final = {
-    401: "the source refused the credentials",
-    403: "the source forbids this to these credentials",
-    404: "the source has no such path: check the path prefix of its URL",
-    422: "the source rejected the query",
-    429: "the source is overloaded",
-    502: "a proxy cannot reach the source",
-    503: "the source is overloaded",
-    504: "a proxy cannot reach the source",
-}
-
-_NETWORK: Final = {
-    errno.ECONNREFUSED: "nothing listens at the source's address",
-    errno.EHOSTUNREACH: "no network path leads to the source",
-    errno.ENETUNREACH: "no network path leads to the source",
-    errno.ETIMEDOUT: "the source's host does not answer",
-}
 
 PIECE_BYTES: Final = 2**18
 """Unpacked between two turns of the event loop: 1 ms."""
@@ -179,7 +160,7 @@ class Victoria:
 
     async def _ask(self, path: str, params: dict[str, str]) -> tuple[list[Any], bool]:
         """A query's series, and whether they are only a part of what there is."""
-        body = await self._get(path, params | FRESH, _JSON)
+        body = await self._get(path, params | FRESH, JSON)
         try:
             answer = orjson.loads(body)
             series, partial = answer["data"]["result"], answer.get("isPartial", False)
@@ -207,13 +188,13 @@ class Victoria:
                 url, params=params, headers={"Accept": media}, allow_redirects=False
             ) as answer:
                 if answer.status != 200:
-                    raise _refusal(answer.status, answer.content_type)
+                    raise refusal(answer.status, answer.content_type)
                 if answer.content_type != media:
                     raise SourceMalformed(f"the source answered with another format than {media}")
                 return await self._read(answer)
         # Connecting by a name that cannot be encoded is a UnicodeError.
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            raise self._failure(error) from None
+            raise failure(error, self._timeout_seconds) from None
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         """The whole unpacked body, never holding more than the limit and one piece, in slices between which the loop has its turn."""
@@ -229,27 +210,6 @@ class Victoria:
         if unpacker is not None and not unpacker.eof:
             raise SourceMalformed("the source's answer is cut off or cannot be unpacked")
         return b"".join(pieces)
-
-    def _failure(self, error: Exception) -> SourceError:
-        """What went wrong on the way, in a sentence."""
-        match error:
-            case TimeoutError():
-                return SourceUnavailable(f"the source did not answer within {self._timeout_seconds:g} s")
-            case aiohttp.ClientConnectorDNSError() | UnicodeError() | aiohttp.InvalidURL():
-                return SourceUnavailable("the source cannot be found by name")
-            case aiohttp.ClientConnectorCertificateError():
-                return SourceUnavailable("the source's certificate is not trusted")
-            case aiohttp.ClientConnectorSSLError():
-                return SourceUnavailable("the source does not speak TLS: check http or https in its URL")
-            case aiohttp.ClientConnectorError():
-                sentence = _NETWORK.get(error.os_error.errno or 0, "the source cannot be reached")
-                return SourceUnavailable(sentence)
-            case aiohttp.ClientPayloadError():
-                return SourceMalformed("the source's answer is cut off or cannot be unpacked")
-            case aiohttp.ClientResponseError():
-                return SourceMalformed("the source does not speak HTTP: check its URL")
-            case _:
-                return SourceUnavailable("the source broke the connection")
 
 
 async def _unpacked(raw: bytes, unpacker: Any) -> AsyncIterator[bytes]:
@@ -277,24 +237,3 @@ def _login(cluster: Cluster, url: URL) -> dict[str, str]:
     else:
         return {}
     return {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}
-
-
-def _refusal(status: int, media: str) -> SourceUnavailable:
-    """What a status other than 200 means."""
-    if sentence := _REFUSALS.get(status):
-        pass
-    elif status == 400:
-        # Prometheus rejects a query so, in JSON; vmauth a token, and VictoriaMetrics a path, in text.
-        rejected = media == _JSON
-        sentence = (
-            "the source rejected the query"
-            if rejected
-            else "the source has no such path, or refused the credentials"
-        )
-    elif 300 <= status < 400:
-        sentence = "the source answered with a redirect, which is not followed"
-    elif status >= 500:
-        sentence = "the source failed"
-    else:
-        sentence = "the source answered as neither VictoriaMetrics nor Prometheus would"
-    return SourceUnavailable(f"{sentence} (HTTP {status})")

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import ssl
 import time
 import traceback
 import tracemalloc
@@ -583,16 +582,6 @@ async def test_a_program_that_does_not_speak_http(connect: Connect) -> None:
         victoria = connect(Cluster(name="test", prometheus_url=f"http://127.0.0.1:{port}"))
         error = await fail(victoria, fetch)
     assert (type(error), str(error)) == (SourceMalformed, "the source does not speak HTTP: check its URL")
-
-
-async def test_a_certificate_that_nobody_vouches_for(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An untrusted certificate is told apart from a missing server."""
-    victoria = connect(Cluster(name="test", prometheus_url=f"http://127.0.0.1:{free_port()}"))
-    key = aiohttp.client_reqrep.ConnectionKey("h", 1, True, True, None, None, None)
-    cause = aiohttp.ClientConnectorCertificateError(key, ssl.SSLCertVerificationError("h"))
-    assert str(victoria._failure(cause)) == "the source's certificate is not trusted"
 
 
 def test_a_url_that_no_request_can_be_made_of_is_the_operators() -> None:
