@@ -189,7 +189,7 @@ class Settings(Source, Entrance, BaseSettings):
     idle connection, and short enough for a page's watchdog."""
 
     slow_reader_timeout_seconds: float = Field(default=30.0, gt=0, le=3_600)
-    """A reader that accepted no byte for so long is cut off."""
+    """A reader that acknowledged no byte for so long is cut off; one to whom so little is sent that the kernel takes it all, after twice that."""
 
     sweep_interval_seconds: float = Field(default=0.5, gt=0, le=10)
     """How often lagging readers are looked at: have they drained, or are they gone?"""

@@ -89,11 +89,8 @@ class Telling:
 class Stream(Protocol):
     """An open connection."""
 
-    def unsent(self) -> int:
-        """Bytes handed over that the kernel has not taken."""
-
-    def taken(self) -> int:
-        """Bytes that the kernel has taken."""
+    def handed_over(self) -> int:
+        """Bytes of messages that it was given."""
 
 
 CLOSE_CODES: Final = frozenset(range(1000, 1016))
@@ -126,7 +123,7 @@ class Door:
         """As `handed_over`, with the streams that are open."""
         handed = self.handed_over.copy()
         for stream, transport in self.open.items():
-            handed[transport] += stream.taken() + stream.unsent()
+            handed[transport] += stream.handed_over()
         return handed
 
     def enter(self, transport: str, stream: Stream) -> None:
@@ -137,7 +134,7 @@ class Door:
     def leave(self, stream: Stream, *, ours: int, theirs: int | None = None) -> None:
         """A stream has ended: `ours` is the code with which this side ended it, 0 if it did not, `theirs` the reader's."""
         transport = self.open.pop(stream)
-        self.handed_over[transport] += stream.taken() + stream.unsent()
+        self.handed_over[transport] += stream.handed_over()
         side, code = ("server", ours) if ours else ("reader", theirs)
         told = "none" if code is None else str(code) if ours or code in CLOSE_CODES else "other"
         self.closes[transport, side, told] += 1

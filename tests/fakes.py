@@ -36,6 +36,8 @@ class FakeOutlet:
 
     def __init__(self, room: float = float("inf")) -> None:
         self.room = room
+        self.acknowledged = float("inf")
+        """So much of it reaches the other side; of a peer that vanished, what had reached it by then."""
         self.written = 0
         self.messages: list[Message] = []
         self.ended: int | None = None
@@ -50,7 +52,10 @@ class FakeOutlet:
         return int(max(0, self.written - self.room))
 
     def taken(self) -> int:
-        return int(min(self.written, self.room))
+        return int(min(self.written, self.room, self.acknowledged))
+
+    def handed_over(self) -> int:
+        return self.written
 
     def end(self, message: Message, code: int) -> None:
         self.send(message)

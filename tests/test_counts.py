@@ -8,11 +8,8 @@ from realtime.counts import Door, Durations, Telling
 class Stream:
     """A connection to which nine bytes were handed."""
 
-    def unsent(self) -> int:
-        return 4
-
-    def taken(self) -> int:
-        return 5
+    def handed_over(self) -> int:
+        return 9
 
 
 def test_durations_are_counted_at_the_first_bound_that_holds_them() -> None:

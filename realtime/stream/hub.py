@@ -250,22 +250,29 @@ class Hub:
             # Asked anew for every few readers: a poll may have come in between.
             quality, at, age = self.quality, self.now_ms(), self.data_age_ms
             silent_since = now - self._heartbeat_seconds
+            looked_since = now - self._slow_seconds
             for subscriber in some:
                 if subscriber.left:
                     continue
-                if subscriber.waiting:
-                    if subscriber.stuck(now) >= self._slow_seconds:
-                        log.info("slow reader cut off", cluster=self.name, unsent=subscriber.outlet.unsent())
-                        self.counts.cut_off += 1
-                        self.unsubscribe(subscriber)
-                        subscriber.outlet.abort()
-                        continue
+                waited = subscriber.waiting
+                # Of one that vanished the kernel may take all; so everyone is looked at, if not often.
+                looked_at = waited or subscriber.stuck_since <= looked_since
+                if looked_at and subscriber.stuck(now) >= self._slow_seconds:
+                    self._cut_off(subscriber)
+                    continue
+                if waited:
                     if subscriber.lagging:
                         continue
                     subscriber.catch_up(now)
                     self.counts.brought += 1
                 if subscriber.spoken_at <= silent_since or subscriber.quality is not quality:
                     subscriber.beat(now, at, quality, age)
+
+    def _cut_off(self, subscriber: Subscriber) -> None:
+        log.info("slow reader cut off", cluster=self.name, unsent=subscriber.outlet.unsent())
+        self.counts.cut_off += 1
+        self.unsubscribe(subscriber)
+        subscriber.outlet.abort()
 
     def close(self, code: int, reason: str, retry_ms: Callable[[], int]) -> None:
         """Say goodbye to everyone; each is told another time to come back."""

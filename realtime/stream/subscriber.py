@@ -7,7 +7,7 @@ What it was last told is its cursor. While more than a little waits to be sent t
 drained it is told, in one message, whatever its cursor has missed. Writing never waits.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from realtime.state.cursor import Cursor
 from realtime.state.freshness import Quality
@@ -25,13 +25,20 @@ class Outlet(Protocol):
         """Bytes handed over that the kernel has not taken."""
 
     def taken(self) -> int:
-        """Bytes that the kernel has taken since the connection began."""
+        """Bytes that the other side has taken since the connection began, as far as can be told."""
+
+    def handed_over(self) -> int:
+        """Bytes of messages that it was given."""
 
     def end(self, message: Message, code: int) -> None:
         """Say a last message and close, politely."""
 
     def abort(self) -> None:
         """Close at once and drop what is unsent."""
+
+
+NOTHING: Final = -1
+"""Stands for what was taken when nothing was left to take: whatever is sent next has waited since then at most."""
 
 
 class Subscriber:
@@ -62,9 +69,10 @@ class Subscriber:
         self.left = False
         """Whether it has unsubscribed: a fan-out or a sweep under way may still come across it."""
         self.waiting = False
-        """Whether bytes waited to be sent when last looked at: only then anyone looks again."""
-        self.taken = 0
+        """Whether bytes waited to be sent when last looked at: only then anyone looks again soon."""
+        self.taken = NOTHING
         self.stuck_since = 0.0
+        """Since when the other side has taken nothing of what it was sent, as far as anyone has looked."""
         self._max_unsent = max_unsent
 
     @property
@@ -82,7 +90,8 @@ class Subscriber:
 
     def await_drain(self, now: float) -> None:
         """Bytes wait to be sent: the sweeper looks after it from now on."""
-        self.waiting, self.taken, self.stuck_since = True, self.outlet.taken(), now
+        self.stuck(now)
+        self.waiting = True
 
     def take_over(self, other: "Subscriber") -> None:
         """Wait for the same bytes as the subscriber that this one replaces: asking anew does not make a stalled connection young."""
@@ -110,11 +119,12 @@ class Subscriber:
         self.spoken_at = now
 
     def stuck(self, now: float) -> float:
-        """For how long bytes have waited of which the kernel took none; 0 if none wait."""
-        if not self.outlet.unsent():
-            self.waiting = False
-            return 0.0
-        taken = self.outlet.taken()
-        if taken > self.taken:
+        """For how long the other side has taken nothing of what it was sent, as far as anyone has looked; 0 if it took anything or all."""
+        outlet = self.outlet
+        taken = outlet.taken()
+        self.waiting = outlet.unsent() > 0
+        if taken >= outlet.handed_over():
+            self.taken, self.stuck_since = NOTHING, now
+        elif taken > self.taken:
             self.taken, self.stuck_since = taken, now
         return now - self.stuck_since

@@ -37,6 +37,10 @@ class OneAnswer:
         """Never anything."""
         return 0
 
+    def handed_over(self) -> int:
+        """Never anything."""
+        return 0
+
     def end(self, message: Message, code: int) -> None:  # noqa: ARG002 — a 204 says: ask again
         """Answer that nothing happened."""
         self.abort()

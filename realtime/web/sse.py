@@ -57,7 +57,8 @@ async def events(request: web.Request) -> web.StreamResponse:
     name = screen_of(request.query)
     response = EventSourceResponse(
         headers={},
-        send_timeout=site.settings.slow_reader_timeout_seconds,
+        # It would have the kernel end readers that take little at a time.
+        send_timeout=None,
         ping_interval=NO_COMMENT_PING_SECONDS,
     )
     response.headers["Cache-Control"] = "no-cache, no-transform"

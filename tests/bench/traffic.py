@@ -80,6 +80,9 @@ class Meter:
     def taken(self) -> int:
         return 0
 
+    def handed_over(self) -> int:
+        return 0
+
     def end(self, message: Message, code: int) -> None: ...
 
     def abort(self) -> None: ...

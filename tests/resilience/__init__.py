@@ -6,6 +6,8 @@
 - `outage.py` what readers are owed while their source fails.
 - `daemon.py` the server's process: started, killed, suspended, and looked at from outside.
 - `line.py` a line between readers and server, or server and source, on which bytes are held, delayed, cut and lost.
+- `rude.py` readers that misbehave: they read nothing, or vanish, or say what nobody should.
+- `measures.py` how late readers hear meanwhile, and how much memory the server takes.
 - `faults.py` what can befall all of these, drawn from a seed; `test_random_faults.py` and `soak.py` both draw from it.
 
 `docs/resilience.md` has every fault with its outcome.

@@ -68,6 +68,48 @@ async def test_a_reader_that_accepts_nothing_is_cut_off(
     assert [subscriber.outlet for subscriber in hub.subscribers()] == [trickling]
 
 
+async def test_a_reader_that_vanished_is_cut_off(make_hub: Callable[..., Hub], clock: FakeClock) -> None:
+    """A reader that acknowledges nothing of what the kernel took for it is aborted after a heartbeat and twice the slow reader's timeout; one
+    that acknowledges, be it late, and one to whom nothing was sent since, are not.
+    """
+    hub = make_hub(slow_reader_timeout_seconds=30, heartbeat_seconds=15)
+    here, late, vanished = FakeOutlet(), FakeOutlet(), FakeOutlet()
+    for outlet in (here, late, vanished):
+        hub.subscribe(View(), None, outlet)
+    await hub.sweep()
+    vanished_at = clock.seconds
+    late.acknowledged = late.written
+    vanished.acknowledged = vanished.written
+    while not vanished.aborted and clock.seconds < vanished_at + 1_000:
+        clock.seconds += 1
+        # What it was sent before the last look reaches it just before the next.
+        late.acknowledged += (late.written - late.acknowledged) if clock.seconds % 29 == 0 else 0
+        await hub.sweep()
+
+    assert 30 < clock.seconds - vanished_at <= 15 + 2 * 30
+    assert not here.aborted
+    assert not late.aborted
+    assert hub.counts.cut_off == 1
+
+
+async def test_what_was_just_sent_is_not_called_lost(make_hub: Callable[..., Hub], clock: FakeClock) -> None:
+    """A reader to whom nothing was sent for longer than a slow reader's timeout is not cut off for the message that is on its way."""
+    hub = make_hub(slow_reader_timeout_seconds=3, heartbeat_seconds=300)
+    outlet = FakeOutlet()
+    hub.subscribe(View(), None, outlet)
+    for _ in range(20):
+        clock.seconds += 2
+        await hub.sweep()
+    outlet.acknowledged = outlet.written
+    publish(hub, 1)
+    await hub.fan_out()
+    await hub.sweep()
+    clock.seconds += 2
+    await hub.sweep()
+
+    assert not outlet.aborted
+
+
 async def test_a_stall_is_timed_from_the_last_byte_taken(
     make_hub: Callable[..., Hub], clock: FakeClock
 ) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from operator import attrgetter
 
 import pytest
@@ -11,7 +11,8 @@ import pytest
 from realtime.stream.messages import PONG, bye, error
 from realtime.web.site import Site
 from realtime.web.wire import Wire
-from tests.web.served import served
+from tests.resilience.rude import deafen
+from tests.web.served import served, until
 
 
 class FakeTransport(asyncio.Transport):
@@ -109,6 +110,53 @@ async def test_it_knows_what_waits_and_what_was_taken(wired: Wired) -> None:
 
     wired.transport.buffered -= 5
     assert (wired.wire.unsent(), wired.wire.taken()) == (len(PONG.json) - 5, 5)
+
+
+@pytest.fixture
+def peer(wired: Wired) -> Iterator[socket.socket]:
+    """The other end of the wire's connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        wired.transport.kernel.connect(listening.getsockname())
+        peer, _ = listening.accept()
+    with peer:
+        yield peer
+
+
+async def test_what_is_not_acknowledged_was_not_taken(wired: Wired, peer: socket.socket) -> None:
+    """What the kernel took and the other side has not acknowledged is not taken, nor unsent; an abort then drops it."""
+
+    def send() -> None:
+        wired.wire.send(PONG)
+        wired.transport.kernel.send(PONG.json)
+        wired.transport.buffered = 0
+
+    send()
+    await until(lambda: wired.wire.taken() == len(PONG.json))
+    deafen(peer)
+    send()
+    assert (wired.wire.unsent(), wired.wire.taken()) == (0, len(PONG.json))
+    assert wired.wire.handed_over() == 2 * len(PONG.json)
+    wired.wire.abort()
+
+    lingers = wired.transport.kernel.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+    assert struct.unpack("ii", lingers) == (1, 0)
+
+
+async def test_headers_on_their_way_are_no_bytes_given_back(wired: Wired, peer: socket.socket) -> None:
+    """While the response's headers are unacknowledged, too, nothing was taken, and not less than nothing."""
+    deafen(peer)
+    wired.transport.kernel.send(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    assert wired.wire.taken() == 0
+
+
+async def test_a_connection_that_is_closed_owes_nothing(wired: Wired) -> None:
+    """Of a connection that is closed, or that is no socket, nothing is unacknowledged."""
+    wired.wire.send(PONG)
+    wired.transport.buffered = 0
+    wired.transport.kernel.close()
+
+    assert wired.wire.taken() == len(PONG.json)
 
 
 async def test_nothing_is_written_to_a_closing_connection(wired: Wired) -> None:
