@@ -34,6 +34,11 @@ class Connection(web.RequestHandler):
 
     first_request_seconds: float
 
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        # Else a WebSocket that was closed properly is in a cycle with its connection, and waits for a full garbage collection, which is rare.
+        self._data_received_cb = None
+
     def handle_error(
         self,
         request: BaseRequest,

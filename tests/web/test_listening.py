@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,6 @@ from realtime.errors import ConfigError
 from realtime.stream.messages import PONG
 from realtime.web.accepting import Accepting
 from realtime.web.listening import Connection, tls
-from realtime.web.websocket import WebSocket
 from tests.web.served import PATIENCE_SECONDS, UPGRADE, Serve, Served, served, small_state, until
 
 BAD_REQUESTS = {
@@ -69,25 +68,6 @@ async def test_who_waits_to_be_told_to_go_on_is_told(server: Served, version: by
     assert said.startswith(b"HTTP/1.1 100 Continue\r\n\r\n" * (version == b"1.1") + b"HTTP/%s 200" % version)
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [b"", b"GET /api/ws HT", UPGRADE, b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n"],
-    ids=["nothing", "half a request", "a WebSocket", "an event stream"],
-)
-async def test_who_leaves_is_forgotten(server: Served, sent: bytes) -> None:
-    """Of a connection that the peer breaks nothing stays in memory, however far it came, until some timer ends that was begun for it."""
-    async with server.raw(sent) as raw:
-        await until(server.connections)
-        if sent.endswith(b"\r\n\r\n"):
-            await raw.until(b"hello")
-
-    def forgotten() -> bool:
-        gc.collect()
-        return not any(isinstance(each, Connection | WebSocket) for each in gc.get_objects())
-
-    await until(forgotten)
-
-
 @pytest.mark.parametrize("sent", [b"", b"GET /api/nodes HTTP/1.1\r\nHos"], ids=["nothing", "half a request"])
 async def test_who_asks_nothing_is_dropped(serve: Serve, sent: bytes) -> None:
     """A connection that has sent no whole request after a while is dropped; one that has stays."""
@@ -118,6 +98,56 @@ async def test_a_long_body_is_not_read(server: Served) -> None:
         said = await raw.until(b"\r\n\r\n")
 
     assert b" 404 " in said.split(b"\r\n")[0]
+
+
+async def reset_at_once(server: Served) -> None:
+    """A connection that is reset before it has asked anything."""
+    async with server.raw():
+        await until(server.connections)
+
+
+async def reset_in_mid_stream(server: Served) -> None:
+    """A WebSocket whose reader breaks off."""
+    async with server.raw(UPGRADE) as raw:
+        await raw.until(b"snapshot")
+
+
+async def closed_properly(server: Served) -> None:
+    """A WebSocket whose reader says goodbye."""
+    async with server.socket() as socket:
+        await socket.take("hello", "snapshot", "heartbeat")
+
+
+async def an_event_stream(server: Served) -> None:
+    """An event stream whose reader leaves."""
+    async with server.events() as stream:
+        await stream.take("hello", "snapshot", "heartbeat")
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Whatever is in a cycle stays."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+@pytest.mark.parametrize(
+    "leave",
+    [reset_at_once, reset_in_mid_stream, closed_properly, an_event_stream],
+    ids=lambda leave: leave.__name__,
+)
+async def test_whoever_has_left_leaves_nothing(
+    server: Served, leave: Callable[[Served], Awaitable[None]]
+) -> None:
+    """However a connection ends, nothing of it stays: no timer holds it, and no cycle that the garbage collector would have to find."""
+    await leave(server)
+    await server.session.close()
+    await until(lambda: not server.connections())
+
+    await until(lambda: not [each for each in gc.get_objects() if type(each) is Connection])
 
 
 # -- TLS
