@@ -18,7 +18,7 @@ from realtime.source.victoria import Victoria
 from realtime.state.grid import Grid
 from tests import faulty
 from tests.faulty import Answer, FaultyUpstream
-from tests.upstream import Exporter, Prometheus, VictoriaMetrics, free_port, now_ms
+from tests.upstream import Exporter, Prometheus, VictoriaMetrics, now_ms
 
 if TYPE_CHECKING:
     from realtime.source.source import Source
