@@ -1,4 +1,4 @@
-"""A line between readers and a server, on which bytes are held back, delayed, cut and lost; never changed, and never told twice.
+"""A line between readers and a server, or a server and its source, on which bytes are held back, delayed, cut and lost; never changed, and never told twice.
 
 TCP promises that much even of a bad network. Faults are set while connections are open, and befall these too.
 """
