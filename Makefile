@@ -32,8 +32,9 @@ dashboard: .venv/installed
 demo: dashboard
 	$(BIN)/realtime demo
 
+# Two at a time: most of what is tested waits, for a source, a deadline, a reader that is slow.
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check
