@@ -54,6 +54,9 @@ class FakeOutlet:
     def taken(self) -> int:
         return int(min(self.written, self.room, self.acknowledged))
 
+    def owed(self) -> bool:
+        return self.taken() < self.written
+
     def handed_over(self) -> int:
         return self.written
 

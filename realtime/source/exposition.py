@@ -41,6 +41,10 @@ _ESCAPE = re.compile(rb"\\(.)")
 _ESCAPED = {b"n": b"\n", b"\\": b"\\", b'"': b'"'}
 
 
+Origin = tuple[str, str]
+"""Who was scraped: `job` and `instance`."""
+
+
 class Moment:
     """A timestamp that many samples share, so that a scrape without changes moves one number."""
 
@@ -55,10 +59,10 @@ class Sample:
 
     __slots__ = ("gone", "labels", "line", "moment", "name", "origin", "raw", "told", "turn", "value")
 
-    def __init__(self, name: str, labels: Mapping[str, str]) -> None:
+    def __init__(self, name: str, labels: Mapping[str, str], origin: Origin = ("", "")) -> None:
         self.name = name
         self.labels = labels
-        self.origin = (labels.get("job", ""), labels.get("instance", ""))
+        self.origin = origin
         """Who was scraped."""
         self.value = float("nan")
         """NaN where the series says NaN or was marked stale; ±Inf as it stands."""
@@ -90,8 +94,8 @@ class Reading(NamedTuple):
     """How many are there."""
     newest: int | None
     """The newest sample's timestamp, epoch ms; None if there is no sample."""
-    late: int
-    """Samples of an earlier scrape than the newest of the same origin: that one is visible only in part, or they have ended."""
+    stray: int
+    """Samples with another timestamp than most of the same origin: a scrape that is visible only in part, series that have ended, rules."""
 
 
 class Exposition:
@@ -99,6 +103,8 @@ class Exposition:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Sample] = {}
+        # One object for each, so that who stands beside whom is seen at a glance.
+        self._origins: dict[Origin, Origin] = {}
         # Lines without their one timestamp, as they stood in the last body that had but one.
         self._lines: dict[bytes, Sample] = {}
         self._moment = Moment(0)
@@ -114,9 +120,9 @@ class Exposition:
         stamp = _last_stamp(body)
         gone = None if stamp is None else (yield from self._read_scrape(body, b" %s\n" % stamp))
         if stamp is None or gone is None:
-            newest, late, gone = yield from self._read_each(body, at)
+            newest, stray, gone = yield from self._read_each(body, at)
         else:
-            newest, late = int(stamp), 0
+            newest, stray = int(stamp), 0
             self._moment.at = newest
         for sample in gone:
             sample.gone = True
@@ -124,7 +130,7 @@ class Exposition:
         self._changed = []
         for sample in changed:
             sample.told = True
-        return Reading(changed, [sample for sample in gone if sample.told], len(self._known), newest, late)
+        return Reading(changed, [sample for sample in gone if sample.told], len(self._known), newest, stray)
 
     def _read_scrape(self, body: bytes, end: bytes) -> Generator[None, None, list[Sample] | None]:
         """Read a body whose every sample ends with `end`, its one timestamp, and is there once: what is gone, or None if it is no such body.
@@ -176,7 +182,7 @@ class Exposition:
         return gone
 
     def _read_each(self, body: bytes, at: int) -> Generator[None, None, tuple[int | None, int, list[Sample]]]:
-        """Read lines with timestamps of their own, or none: the newest of them, how many are late, and what is gone."""
+        """Read lines with timestamps of their own, or none: the newest of them, how many are stray, and what is gone."""
         self._turn += 1
         self._lines = {}
         known, turn = self._known, self._turn
@@ -184,7 +190,9 @@ class Exposition:
         last_stamp: bytes | None = None
         moment = Moment(at)
         count = learned = 0
-        stamped = Counter[tuple[tuple[str, str], int]]()
+        # Counted by runs: a look-up a line would cost as much as the line.
+        stamped = Counter[tuple[Origin, int]]()
+        origin, of, run = ("", ""), moment, 0
         for start in range(0, len(lines), SLICE_LINES):
             for line in lines[start : start + SLICE_LINES]:
                 head, _, stamp = line.rpartition(b" ")
@@ -209,17 +217,22 @@ class Exposition:
                 if stamp != last_stamp:
                     last_stamp, moment = stamp, Moment(int(stamp) if stamp else at)
                 sample.moment = moment
-                stamped[sample.origin, moment.at] += 1
+                if sample.origin is not origin or moment is not of:
+                    stamped[origin, of.at] += run
+                    origin, of, run = sample.origin, moment, 0
+                run += 1
                 if sample.turn != turn:
                     sample.turn = turn
                     count += 1
             yield
+        stamped[origin, of.at] += run
+        stamped = +stamped
         gone = []
         if count < len(known):
             gone = [sample for sample in known.values() if sample.turn != turn]
             self._forget(gone)
             yield
-        return max((at for _, at in stamped), default=None), _late(stamped), gone
+        return max((at for _, at in stamped), default=None), _stray(stamped), gone
 
     def _take(self, sample: Sample, raw: bytes) -> None:
         if raw != sample.raw:
@@ -247,16 +260,19 @@ class Exposition:
             labels = _labels(block or b"{}")
             if labels is None:
                 return None
-            sample = self._known[prefix] = Sample(name.decode(), labels)
+            origin = (labels.get("job", ""), labels.get("instance", ""))
+            sample = self._known[prefix] = Sample(
+                name.decode(), labels, self._origins.setdefault(origin, origin)
+            )
         return sample, raw, stamp or b""
 
 
-def _late(stamped: Counter[tuple[tuple[str, str], int]]) -> int:
-    """How many samples are not of their origin's newest scrape."""
-    newest: dict[tuple[str, str], int] = {}
-    for origin, at in stamped:
-        newest[origin] = max(at, newest.get(origin, at))
-    return sum(count for (origin, at), count in stamped.items() if at < newest[origin])
+def _stray(stamped: Counter[tuple[Origin, int]]) -> int:
+    """How many samples have not the timestamp that most of their origin have."""
+    most: dict[Origin, int] = {}
+    for (origin, _), count in stamped.items():
+        most[origin] = max(count, most.get(origin, 0))
+    return stamped.total() - sum(most.values())
 
 
 def _last_stamp(body: bytes) -> bytes | None:

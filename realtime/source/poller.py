@@ -6,8 +6,8 @@ A poll is a probe, and only if that saw something new (or too long ago was the l
 new scrape everything is fetched once more, for the series that are brand-new: those are visible later than others.
 
 Nobody is shown half a scrape. VictoriaMetrics makes a scrape visible in pieces now and then, the new numbers of some nodes beside the old ones
-of others; a fetch that finds more samples late than the source always leaves behind publishes nothing, and is made again at once, until the scrape
-is whole or has had its time.
+of others; a fetch that finds more samples astray than the source always has publishes nothing, and is made again at once, until the scrape is whole or has had
+its time.
 
 Nobody is taken back. A source that was killed has lost its last seconds, one whose storage was put back its last day, and tells of what was
 as if it were news: nodes that came since are gone, and those that fell are up. Until it tells of later than that, what is shown stays, and grows old.
@@ -32,7 +32,7 @@ from realtime.counts import Polls
 from realtime.errors import SourceEmpty, SourceError, SourcePartial, SourceUnavailable
 from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import SEEDED, Trend
-from realtime.source.exposition import Exposition
+from realtime.source.exposition import Exposition, Sample
 from realtime.source.source import Source
 from realtime.state.freshness import Freshness, Instant
 
@@ -96,10 +96,13 @@ class Poller:
         """The time up to which what is shown goes, epoch ms; by our clock, if the source's is ahead."""
         self._behind: list[int] = []
         """What a source that went back has told since."""
+        self._changed: list[Sample] = []
+        self._gone: list[Sample] = []
+        """What was read, and is not taken in yet."""
         self._torn_since: float | None = None
         """Since when the newest scrape is visible in part."""
-        self._always_late = 0
-        """Samples that stayed late when that time was over: who scrapes each series by itself, or pushes, always leaves some behind."""
+        self._always_stray = 0
+        """Samples that were still stray when that time was over: who pushes each series by itself always has some, and so have rules."""
         self._settled = False
         self._fetched_at = 0.0
         self._newest: int | None = None
@@ -139,6 +142,7 @@ class Poller:
             except SourceError as error:
                 outcome = error.code
                 self._failures += 1
+                self._torn_since = None
                 log.warning("poll failed", problem=str(error), failures=self._failures)
                 self._say_how_fresh(error)
             else:
@@ -168,6 +172,7 @@ class Poller:
         if self._source.partial:
             raise SourcePartial("part of the source's storage is missing; what it lists now may not be all")
         if newest is not None and self._went_back(newest):
+            self._torn_since = None
             return "older"
         now_ms = self._now_ms()
         advanced = newest is None or newest != self._probed
@@ -177,13 +182,21 @@ class Poller:
         body = await self._source.fetch()
         with collector_paused():
             reading = await in_slices(self._exposition.read(body, now_ms))
-            topics = await in_slices(self._assembler.assemble(reading.changed, reading.gone, now_ms))
+            self._changed += reading.changed
+            self._gone += reading.gone
+            # Before anything takes it in: what must not be shown must not be remembered either.
+            if newest is not None and (reading.newest or newest) < min(newest, self._reached):
+                self._torn_since = None
+                return "older"
+            if self._is_torn(reading.stray, asked_at):
+                return "torn"
+            changed = [sample for sample in self._changed if not sample.gone]
+            gone, self._changed, self._gone = self._gone, [], []
+            topics = await in_slices(self._assembler.assemble(changed, gone, now_ms))
             if reading.series - self.counts.series > SET_ASIDE:
                 gc.freeze()
         if reading.newest is None or topics is None:
             raise SourceEmpty("the source holds no current PBS metrics: is pbs-exporter up, and scraped?")
-        if self._is_torn(reading.late, asked_at):
-            return "torn"
         # The scrapes of the exporter that is believed: another one's, or a recording rule's, say nothing of its age.
         scraped = self._assembler.newest or reading.newest
         if scraped != self._newest:
@@ -196,7 +209,7 @@ class Poller:
             self._trend.add(self._sampled_at, topics["summary"])
         # Before the publication: nobody may be shown numbers without their age.
         self._say_how_fresh()
-        changed = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())
+        published = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())
         self._settled = not advanced
         self._probed, self._fetched_at = newest, asked_at
         if newest is not None:
@@ -205,8 +218,8 @@ class Poller:
         log.debug(
             "polled",
             series=reading.series,
-            changed=len(reading.changed),
-            published=changed,
+            changed=len(changed),
+            published=published,
             sampled_at=scraped,
         )
         if not self._seeded:
@@ -217,19 +230,20 @@ class Poller:
         """Whether the source tells of less than it did, and is not believed."""
         if newest >= self._reached:
             self._behind.clear()
-        elif not self._behind or newest < self._behind[-1]:
+        elif not self._behind or newest < self._behind[0]:
             self._behind = [newest]
-        elif newest > self._behind[-1]:
+        elif newest not in self._behind:
+            # Two servers in turn may each tell of another time.
             self._behind.append(newest)
         return 0 < len(self._behind) <= SCRAPES_BEHIND
 
-    def _is_torn(self, late: int, asked_at: float) -> bool:
+    def _is_torn(self, stray: int, asked_at: float) -> bool:
         """Whether the rest of a scrape is worth waiting for."""
         began = asked_at if self._torn_since is None else self._torn_since
-        if late > self._always_late and asked_at - began < self._torn_scrape_seconds:
+        if stray > self._always_stray and asked_at - began < self._torn_scrape_seconds:
             self._torn_since = began
             return True
-        self._always_late, self._torn_since = late, None
+        self._always_stray, self._torn_since = stray, None
         return False
 
     async def _seed(self) -> None:

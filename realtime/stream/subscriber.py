@@ -25,7 +25,10 @@ class Outlet(Protocol):
         """Bytes handed over that the kernel has not taken."""
 
     def taken(self) -> int:
-        """Bytes that the other side has taken since the connection began, as far as can be told."""
+        """A number that grows with what the other side takes, as far as can be told."""
+
+    def owed(self) -> bool:
+        """Whether there is anything that it was given and has not taken, as far as can be told."""
 
     def handed_over(self) -> int:
         """Bytes of messages that it was given."""
@@ -123,7 +126,7 @@ class Subscriber:
         outlet = self.outlet
         taken = outlet.taken()
         self.waiting = outlet.unsent() > 0
-        if taken >= outlet.handed_over():
+        if not outlet.owed():
             self.taken, self.stuck_since = NOTHING, now
         elif taken > self.taken:
             self.taken, self.stuck_since = taken, now

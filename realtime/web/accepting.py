@@ -8,6 +8,7 @@ cannot, tries again without a pause (both measured). So connections are taken he
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ import structlog
 from aiohttp import web
 
 from realtime.counts import Door
-from realtime.files import MORE_FILES, for_connections, may_open
+from realtime.files import MORE_FILES, NO_FILES, for_connections, may_open
 from realtime.web.limits import Rate
 from realtime.web.site import SITE
 from realtime.web.wire import AT_ONCE
@@ -27,6 +28,8 @@ BACKLOG: Final = 2**12
 
 AT_A_TIME: Final = 32
 """Connections taken before those that are there have their turn."""
+
+NO_ROOM: Final = (*NO_FILES, errno.ENOBUFS, errno.ENOMEM)
 
 RETRY_SECONDS: Final = 0.25
 """So long nothing is taken after the system could not give a connection."""
@@ -93,6 +96,8 @@ class Taking:
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
+                if error.errno not in NO_ROOM:
+                    continue  # that one connection's own (accept(2))
                 self._pause(at, error.strerror or "")
                 return
             # A new file has the lowest number that is free: below it all are in use.

@@ -1,11 +1,12 @@
 """The door itself: connections, TLS, and what HTTP says before any handler is asked."""
 
+import asyncio
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from weakref import ref
 
 import structlog
 from aiohttp import hdrs, web
@@ -30,9 +31,14 @@ log = structlog.get_logger()
 class Connection(web.RequestHandler):
     """A connection. What cannot be read as a request is answered with a problem, and not logged: aiohttp would quote it, tokens and all."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ()
 
     first_request_seconds: float
+
+    def log_exception(self, *arguments: Any, **named: Any) -> None:
+        """Log what is our fault: a body that cannot be unpacked, or is no body, is its sender's."""
+        if not isinstance(sys.exception(), web.RequestPayloadError):
+            super().log_exception(*arguments, **named)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
@@ -83,22 +89,27 @@ class Listening(web.Server):
     """Takes connections, and drops those that ask nothing."""
 
     first_request_seconds: float = 0.0
+    deadlines: dict[web.RequestHandler, asyncio.TimerHandle]
+    """Of connections that are younger than that. Whoever leaves before takes it along: else it would hold all that the connection was."""
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def connection_made(self, handler: web.RequestHandler, transport: Any) -> None:
         super().connection_made(handler, transport)
-        # Weak: who has left must not stay in memory for so long, and in a storm thousands leave.
-        self._loop.call_later(self.first_request_seconds, _drop_if_silent, ref(handler))
+        self.deadlines[handler] = self._loop.call_later(
+            self.first_request_seconds, self._drop_if_silent, handler, transport
+        )
 
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        if deadline := self.deadlines.pop(handler, None):
+            deadline.cancel()
 
-def _drop_if_silent(connection: "ref[web.RequestHandler]") -> None:
-    handler = connection()
-    if handler is None or handler._request_count:  # noqa: SLF001 — aiohttp has no such limit; a test holds it to this
-        return
-    if handler.transport is not None and not handler.transport.is_closing():
-        handler.transport.abort()
+    def _drop_if_silent(self, handler: web.RequestHandler, transport: Any) -> None:
+        self.deadlines.pop(handler, None)
+        if not handler._request_count and not transport.is_closing():  # noqa: SLF001 — aiohttp has no such limit; a test holds it to this
+            transport.abort()
 
 
 class Runner(web.AppRunner):
@@ -124,6 +135,7 @@ class Runner(web.AppRunner):
         # aiohttp has no way to say which class of connection to make.
         server.__class__ = Listening
         server.request_handler = expecting(server.request_handler)
+        server.deadlines = {}  # type: ignore[attr-defined]
         server.first_request_seconds = self.app[SITE].settings.first_request_seconds  # type: ignore[attr-defined]
         return server
 

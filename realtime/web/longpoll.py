@@ -37,6 +37,10 @@ class OneAnswer:
         """Never anything."""
         return 0
 
+    def owed(self) -> bool:
+        """Never anything."""
+        return False
+
     def handed_over(self) -> int:
         """Never anything."""
         return 0

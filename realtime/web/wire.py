@@ -23,6 +23,9 @@ BROKEN: Final = int(WSCloseCode.ABNORMAL_CLOSURE)
 AT_ONCE: Final = struct.pack("ii", 1, 0)
 """struct linger: on, for no time. Closing then sends a reset (RFC 9293, section 3.10.5)."""
 
+BYTES_ACKED: Final = 120
+"""Where struct tcp_info has tcpi_bytes_acked, 64 bits (linux/tcp.h, since 4.1)."""
+
 
 class Wire(ABC):
     """An outlet (see `stream/subscriber.py`) over one HTTP/1.1 connection."""
@@ -70,8 +73,20 @@ class Wire(ABC):
         The kernel takes 43 KiB at a time, a third of what it may hold, for which a reader at 1 KiB/s needs longer than a slow reader's timeout; and
         for a peer that vanished it takes hundreds of heartbeats. Its own limit (TCP_USER_TIMEOUT) ends readers that take little at a time (measured).
         """
-        # Headers, too, are acknowledged, and were not counted as written.
+        try:
+            told = self._transport.get_extra_info("socket").getsockopt(
+                socket.IPPROTO_TCP, socket.TCP_INFO, BYTES_ACKED + 8
+            )
+        except (AttributeError, OSError, ValueError):
+            told = b""  # closed (each loop has its own word for that), or another system
+        if len(told) == BYTES_ACKED + 8:
+            # Of TLS these are its own bytes, more than were written: all that counts is whether they grow.
+            return int.from_bytes(told[BYTES_ACKED:], sys.byteorder)
         return max(0, self._written - self.unsent() - self._unacknowledged())
+
+    def owed(self) -> bool:
+        """Whether anything that it was given is unsent or unacknowledged. What TLS holds back it tells to nobody; the kernel is full then."""
+        return self.unsent() > 0 or self._unacknowledged() > 0
 
     def _unacknowledged(self) -> int:
         try:
@@ -97,8 +112,7 @@ class Wire(ABC):
         nothing would never hear of the end, and its bytes would stay (those of 1,000 such, 137 MB, measured).
         """
         self._ending = self._ending or BROKEN
-        owed = self.taken() < self._written
-        connection = self._transport.get_extra_info("socket") if owed else None
+        connection = self._transport.get_extra_info("socket") if self.owed() else None
         if connection is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
         self._transport.abort()

@@ -80,6 +80,9 @@ class Meter:
     def taken(self) -> int:
         return 0
 
+    def owed(self) -> bool:
+        return False
+
     def handed_over(self) -> int:
         return 0
 

@@ -78,9 +78,10 @@ def take(data: bytes) -> None:
         stamps = [(origin(one), one.at) for _, one in right]
         assert reading.series == len(series)
         assert reading.newest == max((at for _, at in stamps), default=None)
-        assert reading.late == sum(
-            any(who == other and at < newer for other, newer in stamps) for who, at in stamps
-        )
+        most = {
+            who: max(stamps.count((who, at)) for other, at in stamps if other == who) for who, _ in stamps
+        }
+        assert reading.stray == len(stamps) - sum(most.values())
 
 
 @contextmanager

@@ -53,6 +53,8 @@ class Line:
         connection = asyncio.create_task(self._carry(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
+        # One that is cut before it began ends nothing itself.
+        connection.add_done_callback(lambda _: writer.transport.abort())
 
     async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
         ends = [writer]

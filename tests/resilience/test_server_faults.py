@@ -43,8 +43,11 @@ async def test_killed_in_mid_publication_it_returns_and_nothing_is_lost(
 
     # Else it was not in mid-publication that it died.
     assert torn > 0
-    # Who comes back to another epoch is told the whole state, and never an error.
-    assert figures["realtime_subscriptions_total", "epoch"] >= READERS
+    # Who comes back to another epoch is told the whole state, at once or as soon as anything is known, and never an error.
+    answers = {
+        name[1]: number for name, number in figures.items() if name[0] == "realtime_subscriptions_total"
+    }
+    assert answers.get("epoch", 0) + answers.get("later", 0) >= READERS
 
 
 async def test_stopped_in_mid_publication_it_says_goodbye_to_each(daemon: Daemon, oracle: Oracle) -> None:

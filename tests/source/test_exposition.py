@@ -112,20 +112,24 @@ def test_a_scrape_without_changes_makes_every_sample_younger() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "late"),
+    ("lines", "stray"),
     [
         ([("a", "x", 2), ("b", "x", 2)], 0),
-        ([("a", "x", 2), ("b", "x", 1), ("c", "x", 1)], 2),
+        ([("a", "x", 2), ("b", "x", 1), ("c", "x", 1)], 1),
+        # A rule's is newer than the scrape that it is made of.
+        ([("a", "x", 1), ("b", "x", 1), ("c", "x", 2), ("d", "x", 1)], 1),
         # Two exporters are scraped at times of their own.
         ([("a", "x", 2), ("a", "y", 1), ("b", "x", 2), ("b", "y", 1)], 0),
         ([("a", "x", 2), ("a", "y", 1), ("b", "x", 1), ("b", "y", 1)], 1),
     ],
 )
-def test_samples_of_an_earlier_scrape_are_late(lines: list[tuple[str, str, int]], late: int) -> None:
-    """A sample is late if its own origin has a newer one; what another origin has says nothing."""
+def test_samples_that_are_not_of_their_origins_scrape_are_stray(
+    lines: list[tuple[str, str, int]], stray: int
+) -> None:
+    """A sample is stray if most of its origin have another timestamp, be it older or newer; what another origin has says nothing."""
     text = "".join(f'{name}{{instance="{origin}"}} 1 {STAMP + at}\n' for name, origin, at in lines)
 
-    assert read(text).late == late
+    assert read(text).stray == stray
 
 
 def test_a_line_twice_does_not_hide_that_another_is_gone() -> None:
@@ -186,7 +190,7 @@ def test_only_what_changed_is_reported() -> None:
 
     assert [s.labels["n"] for s in reading.changed] == ["other", "new"]
     assert [s.labels["n"] for s in reading.gone] == ["gone"]
-    assert (reading.series, reading.newest, reading.late) == (3, 9, 0)
+    assert (reading.series, reading.newest, reading.stray) == (3, 9, 0)
 
 
 def test_what_comes_back_is_new() -> None:
@@ -343,7 +347,7 @@ def test_a_timestamp_is_read_to_its_last_digit(stamp: int) -> None:
         reading = read(body)
 
         assert {sample.at for sample in reading.changed} == {stamp}
-        assert (reading.newest, reading.late) == (stamp, 0)
+        assert (reading.newest, reading.stray) == (stamp, 0)
 
 
 @given(st.binary(max_size=80))

@@ -282,6 +282,37 @@ async def test_half_a_scrape_is_not_shown(polled: Polled) -> None:
     assert polled.poller.pause_seconds() == 5
 
 
+async def test_a_body_from_before_the_probe_is_no_news(polled: Polled) -> None:
+    """Where another server answers the fetch than the probe, and lags behind it, nobody is taken back."""
+    await polled.scrape_in_part(nodes={"a": (1, 0), "b": (1, 0)})
+    before = polled.source.body
+    polled.clock.seconds += 15
+    await polled.scrape_in_part(nodes={"a": (2, 0), "b": (2, 0)})
+    polled.source.newest = polled.clock.now_ms() + 15_000
+    polled.source.body = before
+
+    await polled.poller.poll()
+
+    assert polled.jobs == {"a": 2, "b": 2}
+    assert polled.poller.counts.outcomes["older"] == 1
+
+    await polled.scrape_in_part(nodes={"a": (3, -15_000), "b": (3, -15_000)})
+    assert polled.jobs == {"a": 3, "b": 3}
+
+
+async def test_a_failure_ends_the_wait_for_a_scrape(polled: Polled) -> None:
+    """After a failed poll a torn scrape has its time anew."""
+    await polled.scrape_in_part(nodes={"a": (1, 0), "b": (1, 0), "c": (1, 0)})
+    polled.clock.seconds += 15
+    await polled.scrape_in_part(nodes={"a": (2, 0), "b": (1, 15_000), "c": (1, 15_000)})
+    polled.source.newest = SourceUnavailable("gone")
+    await polled.poller.poll()
+    polled.clock.seconds += 60
+    await polled.scrape_in_part(nodes={"a": (7, 0), "b": (1, 75_000), "c": (7, 0)})
+
+    assert polled.jobs == {"a": 1, "b": 1, "c": 1}
+
+
 async def test_what_is_always_in_part_is_waited_for_once(polled: Polled) -> None:
     """Samples that stay late when their time is over are shown as they are, and nobody waits for them again; more than these are waited for."""
     await polled.scrape_in_part(nodes={"a": (1, 0), "b": (1, 0), "c": (1, 0)})

@@ -548,7 +548,7 @@ async def test_a_gzip_bomb_is_never_held(faulty_upstream: FaultyUpstream, connec
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("http://127.0.0.1:9", "nothing listens at the source's address"),
+        ("http://127.0.0.1:65531", "nothing listens at the source's address"),
         ("http://source.invalid:8428", "the source cannot be found by name"),
         ("http://a..b:8428", "the source cannot be found by name"),
         (f"http://{'a' * 64}.example:8428", "the source cannot be found by name"),

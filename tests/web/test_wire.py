@@ -103,13 +103,14 @@ async def test_an_abort_leaves_nothing_in_the_kernel(wired: Wired) -> None:
     assert struct.unpack("ii", lingers) == (1, 0)
 
 
-async def test_it_knows_what_waits_and_what_was_taken(wired: Wired) -> None:
-    """What was handed over is either unsent or taken."""
+async def test_it_knows_what_waits(wired: Wired) -> None:
+    """What the kernel has not taken is unsent, and owed."""
+    assert (wired.wire.unsent(), wired.wire.owed()) == (0, False)
     wired.wire.send(PONG)
-    assert (wired.wire.unsent(), wired.wire.taken()) == (len(PONG.json), 0)
+    assert (wired.wire.unsent(), wired.wire.owed()) == (len(PONG.json), True)
 
     wired.transport.buffered -= 5
-    assert (wired.wire.unsent(), wired.wire.taken()) == (len(PONG.json) - 5, 5)
+    assert (wired.wire.unsent(), wired.wire.owed()) == (len(PONG.json) - 5, True)
 
 
 @pytest.fixture
@@ -130,11 +131,14 @@ async def test_what_is_not_acknowledged_was_not_taken(wired: Wired, peer: socket
         wired.transport.kernel.send(PONG.json)
         wired.transport.buffered = 0
 
+    before = wired.wire.taken()
     send()
-    await until(lambda: wired.wire.taken() == len(PONG.json))
+    await until(lambda: wired.wire.taken() == before + len(PONG.json))
+    assert not wired.wire.owed()
     deafen(peer)
     send()
-    assert (wired.wire.unsent(), wired.wire.taken()) == (0, len(PONG.json))
+    assert (wired.wire.unsent(), wired.wire.taken()) == (0, before + len(PONG.json))
+    assert wired.wire.owed()
     assert wired.wire.handed_over() == 2 * len(PONG.json)
     wired.wire.abort()
 
@@ -142,12 +146,13 @@ async def test_what_is_not_acknowledged_was_not_taken(wired: Wired, peer: socket
     assert struct.unpack("ii", lingers) == (1, 0)
 
 
-async def test_headers_on_their_way_are_no_bytes_given_back(wired: Wired, peer: socket.socket) -> None:
-    """While the response's headers are unacknowledged, too, nothing was taken, and not less than nothing."""
+async def test_headers_on_their_way_are_owed(wired: Wired, peer: socket.socket) -> None:
+    """The response's headers, too, are owed until they are acknowledged."""
+    before = wired.wire.taken()
     deafen(peer)
     wired.transport.kernel.send(b"HTTP/1.1 200 OK\r\n\r\n")
 
-    assert wired.wire.taken() == 0
+    assert (wired.wire.taken(), wired.wire.owed()) == (before, True)
 
 
 async def test_a_connection_that_is_closed_owes_nothing(wired: Wired) -> None:
@@ -156,7 +161,7 @@ async def test_a_connection_that_is_closed_owes_nothing(wired: Wired) -> None:
     wired.transport.buffered = 0
     wired.transport.kernel.close()
 
-    assert wired.wire.taken() == len(PONG.json)
+    assert (wired.wire.taken(), wired.wire.owed()) == (len(PONG.json), False)
 
 
 async def test_nothing_is_written_to_a_closing_connection(wired: Wired) -> None:
