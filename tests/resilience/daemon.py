@@ -56,11 +56,12 @@ class Daemon:
 
     # -- what its host does to it
 
-    def start(self) -> None:
-        """Start it; it listens some time later."""
+    def start(self, files: int | None = None) -> None:
+        """Start it, with so many files that it may ever open; it listens some time later."""
+        limited = [] if files is None else ["prlimit", f"--nofile={files}:{files}"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "realtime", "serve"],
+                [*limited, sys.executable, "-m", "realtime", "serve"],
                 cwd=self.folder,
                 env=environment(**self.variables),
                 stdout=log,
@@ -94,10 +95,11 @@ class Daemon:
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
-    def allow_files(self, number: int) -> None:
-        """Let it have so many files open, from now on."""
-        _, most = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+    def allow_files(self, number: int) -> int:
+        """Let it have so many files open, from now on; how many it might until now."""
+        now, most = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (number, most))
+        return now
 
     # -- what its host sees
 
