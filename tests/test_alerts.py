@@ -77,6 +77,7 @@ SLOW: Final = f"realtime_slow_readers_cut_off_total{{{HOPPER}}}"
 EPOCH: Final = f'realtime_subscriptions_total{{{HOPPER}, answer="epoch"}}'
 FAILED: Final = f'realtime_requests_total{{{US}, method="GET", route="/api/nodes", status="500"}}'
 STARTED: Final = f"process_start_time_seconds{{{US}}}"
+TURNED_AWAY: Final = f"realtime_turned_away_total{{{US}}}"
 OPEN_FILES: Final = f"process_open_fds{{{US}}}"
 MOST_FILES: Final = f"process_max_fds{{{US}}}"
 
@@ -157,6 +158,14 @@ STORIES: Final = (
         at=5,
         quiet=steady(OPEN_FILES, 800) | steady(MOST_FILES, 1000)
         | steady('process_open_fds{job="else"}', 99) | steady('process_max_fds{job="else"}', 100),
+    ),
+    Story(
+        "RealtimeTurnsAway",
+        "a:3001 resets new connections: it may open too few files",
+        HERE,
+        growing(TURNED_AWAY, 1),
+        at=1,
+        quiet=steady(TURNED_AWAY, 7),
     ),
     Story(
         "RealtimeFails",
