@@ -13,6 +13,7 @@ const HEARTBEATS = 2.5; // so many may be missed before a connection is dead, wh
 const OPENING_MS = 10_000; // `hello` comes at once: where nothing was heard for so long, something on the way holds it back
 const RETRY_MS = [1_000, 32_000]; // back-off: a random time up to the first, doubled with each failure up to the second
 const REFUSED_MS = [30_000, 300_000]; // the same after a refusal: people must mend that, and a wall display come back by itself then
+const LONGEST_MS = REFUSED_MS[1]; // whatever it is told, it stays away for no longer; a browser runs timers of 25 days at once
 const BETTER_MS = [60_000, 3_600_000]; // the same until a better transport is tried again
 const SHORT_MS = 1_000; // what lived for less was cut off on the way
 const PROVEN_MS = 300_000; // what lived for more has proven its transport
@@ -75,6 +76,16 @@ function difference(before, after) {
   }
   return patch;
 }
+
+/** What each message must have to be one; whatever has not is somebody else's words, and an empty answer is no empty cluster. */
+const SOUND = {
+  hello: ({ heartbeatSeconds, clusters, topics }) => heartbeatSeconds > 0 && Array.isArray(clusters) && Array.isArray(topics),
+  snapshot: ({ cursor, state }) => typeof cursor === "string" && isMap(state) && Object.values(state).every(isMap),
+  diff: ({ cursor, patch }) => typeof cursor === "string" && isMap(patch) && Object.values(patch).every((value) => value === null || isMap(value)),
+  heartbeat: ({ dataAgeMs = 0 }) => dataAgeMs >= 0,
+  bye: ({ retryMs = 0 }) => retryMs >= 0,
+};
+const isSound = (message) => isMap(message) && typeof message.type === "string" && (!has(SOUND, message.type) || SOUND[message.type](message));
 
 // Each transport opens one connection, tells `link` what it hears and when it ends, and returns what closes it.
 
@@ -232,9 +243,8 @@ class Feed extends EventTarget {
     let message;
     try {
       message = typeof data === "string" ? JSON.parse(data) : data;
-    } catch {
-      return link.end({ reason: AWAY }); // somebody else's words
-    }
+    } catch {}
+    if (!isSound(message)) return link.end({ reason: AWAY }); // somebody else's words
     link.heardAt = this.#instant();
     link.heard = true;
     if (link === this.#candidate) this.#promote();
@@ -354,7 +364,7 @@ class Feed extends EventTarget {
   }
 
   #openLater({ reason, code, problem }, floorMs = 0, link = this.#word(), range = RETRY_MS, count = this.#counts.failures++) {
-    const ms = Math.max(floorMs, this.#env.random() * doubled(range, count));
+    const ms = Math.min(LONGEST_MS, Math.max(floorMs, this.#env.random() * doubled(range, count)));
     this.#timers.retry = this.#env.setTimeout(() => this.#open(), ms);
     // Another login may see other topics, so it begins anew: no diff from here would tell all of them.
     const cursor = LOGINS.includes(code) ? undefined : this.status.cursor;

@@ -131,6 +131,49 @@ test("messages and fields that are not known are ignored, and a link that is ove
   assert.equal(feed.state, state);
 });
 
+const NONSENSE = [
+  "<html>502</html>", '{"type":"diff","from":"e-1"', "null", "5", '"diff"', "[]", "{}", '{"type":5}', '{"type":"hello"}', '{"type":"hello","heartbeatSeconds":0,"clusters":[],"topics":[]}',
+  '{"type":"snapshot"}', '{"type":"snapshot","cursor":"x-1"}', '{"type":"snapshot","cursor":"x-1","state":[]}', '{"type":"snapshot","state":{}}',
+  '{"type":"snapshot","cursor":"x-1","state":{"nodes":[]}}', '{"type":"diff","from":"e-1","cursor":"e-2"}', '{"type":"diff","from":"e-1","cursor":"e-2","patch":null}',
+  '{"type":"diff","from":"e-1","cursor":"e-2","patch":{"nodes":5}}', '{"type":"diff","from":"e-1","patch":{}}', '{"type":"heartbeat","dataAgeMs":"x"}',
+  '{"type":"bye","retryMs":"x"}',
+];
+
+for (const transport of ["websocket", "sse"])
+  for (const text of NONSENSE)
+    test(`somebody else's words end the connection and change nothing: ${transport}, ${text}`, async () => {
+      const { world, feed, link } = following({ transports: [transport] });
+      await world.pass(2_000);
+      link.raw(text, "diff");
+      assert.equal(link.open, false);
+      assert.deepEqual(feed.state, STATE);
+      assert.equal(feed.status.heartbeatSeconds, 15);
+      assert.equal(feed.status.reason, "the server cannot be reached");
+      assert.deepEqual(query(await world.reopened()), { since: "e-1" });
+    });
+
+test("an answer to a question that is somebody else's words changes nothing, and it asks again", async () => {
+  const world = new World();
+  const told = [answer(200, snapshot("e-1")), ...NONSENSE.map((text) => answer(200, text)), answer(200, snapshot("e-2", {}))];
+  world.answer = () => told.shift() ?? new Promise(() => {});
+  const feed = world.connect({ transports: ["longpoll"] });
+  await settle();
+  assert.deepEqual(feed.state, STATE);
+  const seen = new Set();
+  feed.addEventListener("change", () => seen.add(JSON.stringify(feed.state)));
+  while (told.length) await world.pass(1_000);
+  await world.pass(1_000);
+  assert.deepEqual([...seen], ["{}"]);
+});
+
+test("whatever it is told, it stays away for five minutes at most", async () => {
+  const { world, feed, link } = following();
+  link.say({ type: "bye", code: 1012, reason: "restart", retryMs: 1e12 });
+  assert.equal(feed.status.retryAt, world.epoch + world.ms + 300_000);
+  await world.pass(300_000);
+  assert.equal(world.links.length, 2);
+});
+
 test("a heartbeat moves no cursor", () => {
   const { feed, link } = following();
   link.say(beat("e-99"));

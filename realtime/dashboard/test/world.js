@@ -35,13 +35,16 @@ export class World {
         world.closed(this);
       }
     }
-    class EventSource extends EventTarget {
+    class EventSource {
+      #listeners = new Map();
       constructor(url) {
-        super();
         world.#opened("sse", url, this, {
-          say: (text) => this.dispatchEvent(Object.assign(new Event(JSON.parse(text).type), { data: text })),
+          say: (text, type = JSON.parse(text).type) => this.#listeners.get(type)?.({ data: text }),
           end: () => this.onerror?.({}),
         });
+      }
+      addEventListener(type, listen) {
+        this.#listeners.set(type, listen);
       }
       close() {
         world.closed(this);
@@ -52,10 +55,14 @@ export class World {
       fetch: async (url, { signal }) => {
         const link = { kind: "fetch", url, open: true };
         world.links.push(link);
-        signal.addEventListener("abort", () => (link.open = false));
-        const answer = await world.answer(url, signal);
-        link.open = false;
-        return answer;
+        const left = () => (link.open = false);
+        signal.addEventListener("abort", left);
+        try {
+          return await world.answer(url, signal);
+        } finally {
+          left();
+          signal.removeEventListener("abort", left);
+        }
       },
       WebSocket,
       EventSource,
@@ -63,6 +70,8 @@ export class World {
       wall: () => this.epoch + this.ms,
       random: () => this.chance,
       setTimeout: (run, ms) => {
+        // A browser runs what it does not understand at once, again and again.
+        if (!(ms >= 0 && ms < 2 ** 31)) throw new RangeError(`a timer of ${ms} ms`);
         this.timers.set(++this.numbers, { run, at: this.ms + ms });
         return this.numbers;
       },
