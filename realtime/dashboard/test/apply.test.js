@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { apply } from "../src/realtime-client.js";
+import { numbers } from "./numbers.js";
 
 /** RFC 7396, section 2, word for word. */
 function mergePatch(target, patch) {
@@ -39,16 +40,6 @@ for (const [state, patch, result] of EXAMPLES)
   test(`${JSON.stringify(state)} with ${JSON.stringify(patch)} is ${JSON.stringify(result)}`, () => {
     assert.deepEqual(apply(state, patch), result);
   });
-
-/** A small generator of numbers, so that a failure can be repeated (mulberry32). */
-function numbers(seed) {
-  return (below) => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const NAMES = ["a", "b", "c", "__proto__", "constructor", "toString", "0"];
 
