@@ -2,8 +2,13 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 
 def node() -> str:
@@ -30,3 +35,28 @@ def run_node(*arguments: str, folder: Path, seconds: float = 50) -> str:
     )
     assert ended.returncode == 0, ended.stdout
     return ended.stdout
+
+
+@contextmanager
+def asking(script: Path) -> Iterator[Callable[..., Any]]:
+    """A script that answers each line of JSON with one: `ask("apply", state={}, patch={})`. What it complains of goes to our stderr."""
+    with subprocess.Popen(
+        [node(), str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=script.parent
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def ask(command: str, **rest: Any) -> Any:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(orjson.dumps({"command": command, **rest}) + b"\n")
+            process.stdin.flush()
+            said = process.stdout.readline()
+            assert said, f"the script has ended: {process.wait()}"
+            return orjson.loads(said)
+
+        try:
+            yield ask
+        finally:
+            process.stdin.close()
+            process.wait(timeout=10)
