@@ -22,6 +22,7 @@ MOST_LINES: Final = 300
 
 WITHOUT_A_TEST_FILE: Final = {
     "__main__.py": "two lines, by which every test of the command line starts it",
+    "source/sample.py": "says what a sample is; the tests of the exposition read them",
     "source/source.py": "says what a source is and does nothing",
 }
 """Module → why no file of tests bears its name. Rooms' `__init__.py` hold prose."""

@@ -14,10 +14,11 @@ judges none: whatever it cannot take is read in full, and only there found malfo
 
 import re
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import NamedTuple
 
 from realtime.errors import SourceMalformed
+from realtime.source.sample import Moment, Origin, Sample
 
 SLICE_LINES = 4_000
 """Known series between two turns of the event loop: 1 to 3 ms."""
@@ -39,48 +40,6 @@ _VALUE = re.compile(rb"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|(?i:inf(?:in
 _STAMP = re.compile(rb"-?\d{1,18}")
 _ESCAPE = re.compile(rb"\\(.)")
 _ESCAPED = {b"n": b"\n", b"\\": b"\\", b'"': b'"'}
-
-
-Origin = tuple[str, str]
-"""Who was scraped: `job` and `instance`."""
-
-
-class Moment:
-    """A timestamp that many samples share, so that a scrape without changes moves one number."""
-
-    __slots__ = ("at",)
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-
-class Sample:
-    """One labelled value with its timestamp. One object a series: a later read updates it."""
-
-    __slots__ = ("gone", "labels", "line", "moment", "name", "origin", "raw", "told", "turn", "value")
-
-    def __init__(self, name: str, labels: Mapping[str, str], origin: Origin = ("", "")) -> None:
-        self.name = name
-        self.labels = labels
-        self.origin = origin
-        """Who was scraped."""
-        self.value = float("nan")
-        """NaN where the series says NaN or was marked stale; ±Inf as it stands."""
-        self.moment = Moment(0)
-        self.raw = b""
-        self.line = b""
-        self.turn = 0
-        self.gone = False
-        self.told = False
-        """Whether it was ever reported: one that only a malformed body had never was."""
-
-    @property
-    def at(self) -> int:
-        """Its timestamp, epoch ms."""
-        return self.moment.at
-
-    def __repr__(self) -> str:
-        return f"Sample({self.name}, {dict(self.labels)}, {self.value}, {self.at})"
 
 
 class Reading(NamedTuple):

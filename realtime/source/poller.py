@@ -32,7 +32,8 @@ from realtime.counts import Polls
 from realtime.errors import SourceEmpty, SourceError, SourcePartial, SourceUnavailable
 from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import SEEDED, Trend
-from realtime.source.exposition import Exposition, Sample
+from realtime.source.exposition import Exposition
+from realtime.source.sample import Sample
 from realtime.source.source import Source
 from realtime.state.freshness import Freshness, Instant
 

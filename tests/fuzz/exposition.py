@@ -9,7 +9,8 @@ from typing import Final
 from hypothesis import strategies as st
 
 from realtime.errors import SourceMalformed
-from realtime.source.exposition import Exposition, Reading, Sample
+from realtime.source.exposition import Exposition, Reading
+from realtime.source.sample import Sample
 from tests.fuzz import slow_exposition
 from tests.fuzz.target import DATA, Take, Target, excerpt
 from tests.steps import finish

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from realtime.errors import SourceMalformed
-from realtime.source.exposition import SLICE_LINES, SLICE_NEW, Exposition, Reading, Sample
+from realtime.source.exposition import SLICE_LINES, SLICE_NEW, Exposition, Reading
+from realtime.source.sample import Sample
 from tests.steps import finish
 
 CAPTURES = sorted((Path(__file__).parent.parent / "data" / "metrics").rglob("*.txt"))
