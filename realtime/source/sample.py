@@ -28,7 +28,8 @@ class Sample:
         self.value = float("nan")
         """NaN where the series says NaN or was marked stale; ±Inf as it stands."""
         self.moment = Moment(0)
-        self.raw = b""
+        self.raw = b" "
+        """As it stands in its line; until one was taken, what stands in none."""
         self.line = b""
         self.turn = 0
         self.gone = False

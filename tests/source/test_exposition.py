@@ -341,6 +341,17 @@ def test_a_value_is_never_taken_from_a_series_that_could_not_be_read() -> None:
     assert sample.value == 5
 
 
+@pytest.mark.parametrize("number", ["5", str(STAMP)])
+def test_nothing_between_two_spaces_is_no_value(number: str) -> None:
+    """A line of a name, two spaces and a number is a value without a timestamp, also where the number could be one."""
+    exposition = Exposition()
+    for at in (7, 8):
+        reading = read(f"m  {number}\n", exposition, at)
+
+        assert (reading.series, reading.newest, reading.gone) == (1, at, [])
+        assert [(sample.value, sample.at) for sample in reading.changed] == [(float(number), 7)] * (at == 7)
+
+
 @pytest.mark.parametrize("stamp", [999_999_999_999_999_999, 2**53 + 1, -1, 0])
 def test_a_timestamp_is_read_to_its_last_digit(stamp: int) -> None:
     """On every way a timestamp is the whole number that is written, and the newest is said to be that."""
