@@ -21,10 +21,10 @@ def numbered() -> Iterator[NumberedExporter]:
 
 
 @pytest.fixture
-def exporter(numbered: NumberedExporter) -> NumberedExporter:
-    """The exporter, counting."""
+def exporter(numbered: NumberedExporter) -> Iterator[NumberedExporter]:
+    """The exporter, counting; and counting again whatever a test had it say, for a source may be started next that waits for it."""
+    yield numbered
     numbered.recover()
-    return numbered
 
 
 @pytest.fixture
@@ -48,7 +48,6 @@ def lasting(
     """A VictoriaMetrics as `scraping`, which takes four seconds to have seen all, for the tests of a file."""
     folder = tmp_path_factory.mktemp("victoria")
     (folder / "scrape.yml").write_text(numbered.scrape_config)
-    numbered.recover()
     with running(VictoriaMetrics(folder, promscrape_config=folder / "scrape.yml")) as program:
         wait_for_scrapes(numbered, ALL_SERIES)
         yield program

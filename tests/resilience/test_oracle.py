@@ -1,5 +1,6 @@
 """The judge is judged: it must call wrong what is wrong."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -31,10 +32,12 @@ def state_at(scrape: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def oracle(exporter: NumberedExporter) -> Oracle:
-    exporter.frozen = True
-    exporter.scrape = max(exporter.scrape, 100)
-    return Oracle(exporter, 4_000)
+def oracle() -> Iterator[Oracle]:
+    """One whose exporter nobody scrapes: it has told a hundred."""
+    exporter = NumberedExporter()
+    exporter.scrape = 100
+    yield Oracle(exporter, 4_000)
+    exporter.close()
 
 
 def hold(oracle: Oracle, standing: Standing, state: dict[str, Any], cursor: str) -> None:
