@@ -21,7 +21,7 @@ from realtime.counts import Door
 from realtime.files import MORE_FILES, NO_FILES, for_connections, may_open
 from realtime.web.limits import Rate
 from realtime.web.site import SITE
-from realtime.web.wire import AT_ONCE
+from realtime.web.tcp import AT_ONCE
 
 BACKLOG: Final = 2**12
 """Connections that the kernel holds until they are taken: everyone comes back at once after a restart. Linux has no more (somaxconn)."""

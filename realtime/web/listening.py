@@ -17,6 +17,7 @@ from realtime.errors import ConfigError
 from realtime.web.headers import ALWAYS
 from realtime.web.problem import problem
 from realtime.web.site import SITE
+from realtime.web.tcp import acknowledged, reset, unacknowledged, unsent
 
 LINGERING_SECONDS: Final = 1.0
 """After so long nobody waits for the rest of a body that was not asked for."""
@@ -25,6 +26,9 @@ CONTINUE: Final = "100-continue"
 
 Answer = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
 
+LOOKS_AFTER: Final = 2
+"""Slow readers' timeouts between two looks at whether answers are read. Readers of streams are the hubs' to judge, which are quicker."""
+
 log = structlog.get_logger()
 
 
@@ -32,8 +36,6 @@ class Connection(web.RequestHandler):
     """A connection. What cannot be read as a request is answered with a problem, and not logged: aiohttp would quote it, tokens and all."""
 
     __slots__ = ()
-
-    first_request_seconds: float
 
     def log_exception(self, *arguments: Any, **named: Any) -> None:
         """Log what is our fault: a body that cannot be unpacked, or is no body, is its sender's."""
@@ -86,11 +88,20 @@ async def _refuse() -> web.StreamResponse:
 
 
 class Listening(web.Server):
-    """Takes connections, and drops those that ask nothing."""
+    """Takes connections, and drops those that ask nothing, or do not read what they asked for.
 
-    first_request_seconds: float = 0.0
-    deadlines: dict[web.RequestHandler, asyncio.TimerHandle]
-    """Of connections that are younger than that. Whoever leaves before takes it along: else it would hold all that the connection was."""
+    aiohttp has no such limits; tests hold its names to these.
+    """
+
+    def begin(self, settings: Settings) -> None:
+        """To be called once, in place of `__init__`."""
+        self.first_request_seconds = settings.first_request_seconds
+        self.deadlines: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+        """Of connections that are younger than that. Whoever leaves before takes it along: else it would hold all that the connection was."""
+        self.look_seconds = LOOKS_AFTER * settings.slow_reader_timeout_seconds
+        self.taken: dict[web.RequestHandler, int] = {}
+        """Of those for whom anything waited at the last look: a number that changes with what they take."""
+        self.looking = self._loop.call_later(self.look_seconds, self._look)
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
@@ -103,13 +114,43 @@ class Listening(web.Server):
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
+        self.taken.pop(handler, None)
         if deadline := self.deadlines.pop(handler, None):
             deadline.cancel()
 
     def _drop_if_silent(self, handler: web.RequestHandler, transport: Any) -> None:
         self.deadlines.pop(handler, None)
-        if not handler._request_count and not transport.is_closing():  # noqa: SLF001 — aiohttp has no such limit; a test holds it to this
+        if not handler._request_count and not transport.is_closing():  # noqa: SLF001
             transport.abort()
+
+    def _look(self) -> None:
+        """Reset whoever has taken nothing of what waits for it since the last look."""
+        before, self.taken = self.taken, {}
+        for handler in self.connections:
+            transport = handler.transport
+            if transport is None or not waits(transport):
+                continue
+            took = acknowledged(transport)
+            taken = -unsent(transport) - unacknowledged(transport) if took is None else took
+            if taken == before.get(handler):
+                log.info("an answer was not read", unsent=unsent(transport))
+                reset(transport)
+            else:
+                self.taken[handler] = taken
+        self.looking = self._loop.call_later(self.look_seconds, self._look)
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 — aiohttp's
+        self.looking.cancel()
+        await super().shutdown(timeout)
+
+
+def waits(transport: Any) -> bool:
+    """Whether there is anything that the other side has yet to take. What TLS holds back is in nobody's buffer size."""
+    try:
+        encrypted = transport.get_extra_info("ssl_object") is not None
+    except AttributeError:
+        return False  # so says asyncio's TLS of a connection that was closed twice
+    return unsent(transport) > 0 or (encrypted and unacknowledged(transport) > 0)
 
 
 class Runner(web.AppRunner):
@@ -135,8 +176,7 @@ class Runner(web.AppRunner):
         # aiohttp has no way to say which class of connection to make.
         server.__class__ = Listening
         server.request_handler = expecting(server.request_handler)
-        server.deadlines = {}  # type: ignore[attr-defined]
-        server.first_request_seconds = self.app[SITE].settings.first_request_seconds  # type: ignore[attr-defined]
+        server.begin(self.app[SITE].settings)  # type: ignore[attr-defined]
         return server
 
 

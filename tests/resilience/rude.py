@@ -8,7 +8,7 @@ import struct
 from contextlib import suppress
 from typing import Final, Self
 
-from realtime.web.wire import AT_ONCE
+from realtime.web.tcp import AT_ONCE
 from tests.web.served import UPGRADE
 
 WEBSOCKET: Final = UPGRADE

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -102,6 +103,38 @@ async def test_an_idle_connection_is_closed(serve: Serve) -> None:
     server.publish(small_state())
     async with server.raw(b"GET /api/clusters HTTP/1.1\r\nHost: x\r\n\r\n") as raw:
         assert b"HTTP/1.1 200" in await raw.rest()
+
+
+def large_state() -> dict[str, dict[str, dict[str, str]]]:
+    """More than the kernel takes for one connection."""
+    return {**small_state(), "users": {"ann": {"name": "ann", "ballast": "x" * 2**24}}}
+
+
+async def test_who_does_not_read_the_answer_is_reset(serve: Serve) -> None:
+    """A connection that has asked and takes nothing of the answer is reset after two to four of a slow reader's timeouts."""
+    server = await serve(slow_reader_timeout_seconds=0.1)
+    server.publish(large_state())
+    asking = b"GET /api/state HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with server.raw(asking, receive_buffer=4096) as raw:
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(server.connections)
+        began = time.monotonic()
+        await until(lambda: not server.connections())
+
+        assert 0.2 <= time.monotonic() - began <= 2.0
+
+
+async def test_who_reads_the_answer_slowly_has_all_of_it(serve: Serve) -> None:
+    """A connection that takes a little of its answer at a time has all of it, however long that lasts."""
+    server = await serve(slow_reader_timeout_seconds=0.05)
+    server.publish(large_state())
+    taken = 0
+    async with server.raw(b"GET /api/state HTTP/1.0\r\nHost: x\r\n\r\n", receive_buffer=2**18) as raw:
+        while piece := await raw.reader.read(2**18):
+            taken += len(piece)
+            await asyncio.sleep(0.01)
+
+    assert taken > 2**24
 
 
 async def test_a_long_body_is_not_read(server: Served) -> None:
