@@ -58,6 +58,11 @@ class WebSocket(web.WebSocketResponse):
                 transport.write(messages.error("too_long", f"a command has at most {most} KiB").frame)
         return await super().close(code=code, message=message, drain=drain)
 
+    async def pong(self, message: bytes = b"") -> None:
+        """Answer a ping, of which thousands may have come at once: others have their turn."""
+        await asyncio.sleep(0)
+        await super().pong(message)
+
     def forget(self) -> None:
         """Ping no more. Where the peer breaks the connection aiohttp leaves the ping's timer, and by it all that the connection was: 10 KiB each,
         for as long as `PINGED_AFTER` says.
@@ -211,6 +216,8 @@ class Conversation:
                     self.say(message)
                 else:
                     self._wire.end(message, OVERLOADED if error.code == "too_fast" else BAD_REQUEST)
+                # Thousands may have come at once: others have their turn, and the close.
+                await asyncio.sleep(0)
 
     async def _obey(self, text: str) -> None:
         try:

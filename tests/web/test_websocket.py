@@ -13,6 +13,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from realtime.state.view import TOPICS
 from realtime.stream.messages import squeezing
 from tests.client import ClientModel
+from tests.resilience.rude import PING, TEXT, frame
 from tests.web.served import AGE_MS, NOW, UPGRADE, Serve, Served, Socket, node, small_state, until
 
 UNKNOWN_CURSORS = ["alien-1", "garbage", "-", "x" * 5000, "1", "{epoch}-99999", "{epoch}-0x1", "\u2603-1"]
@@ -684,3 +685,33 @@ async def test_commands_have_a_pace(serve: Serve) -> None:
 
         assert {error["code"] for error in heard[11:]} == {"too_fast"}
         assert await socket.closed() == 1013
+
+
+FLOOD = 3_000
+
+
+async def test_a_flood_of_mistakes_is_ended_when_it_is_enough(server: Served) -> None:
+    """Of thousands of mistakes that come at once hardly more than `max_bad_commands` are looked at: the close does not wait for the rest."""
+    most = server.site.settings.max_bad_commands
+    async with server.raw(UPGRADE) as raw:
+        await raw.until(b"snapshot")
+        raw.writer.write(frame(TEXT, b"x") * FLOOD)
+        await raw.rest()
+    await until(lambda: not server.connections())
+
+    assert most <= server.site.door.refusals["bad_message"] < 2 * most
+
+
+async def test_a_flood_of_pings_leaves_others_their_turn(server: Served) -> None:
+    """While thousands of pings that came at once are answered, others have their turn after each."""
+    async with server.raw(UPGRADE) as raw, server.raw() as other:
+        await raw.until(b"snapshot")
+        raw.writer.write(frame(PING, b"first") + frame(PING, b"") * FLOOD + frame(PING, b"last"))
+        await raw.until(b"first")
+        other.writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        asked = asyncio.create_task(other.until(b"200 OK"))
+        done, _ = await asyncio.wait(
+            {asked, asyncio.create_task(raw.until(b"last"))}, return_when=asyncio.FIRST_COMPLETED
+        )
+
+        assert asked in done
