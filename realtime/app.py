@@ -34,7 +34,8 @@ from realtime.state.view import TOPICS
 from realtime.stream import messages
 from realtime.stream.hub import Hub
 from realtime.web.accepting import Accepting
-from realtime.web.listening import Runner, tls
+from realtime.web.certificate import tls
+from realtime.web.listening import Runner
 from realtime.web.pages import DIST
 from realtime.web.routes import application
 from realtime.web.site import Site

@@ -20,13 +20,13 @@ Capture = Callable[[str], str]
 _job_numbers = itertools.count(1)
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-ON_BOTH_LOOPS = ("test_conformance.py", "test_accepting.py")
+ON_BOTH_LOOPS = ("test_conformance.py", "test_accepting.py", "test_certificate.py")
 
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The stories of conformance, and how connections are taken, are told on both event loops, all else on Python's own."""
+    """The stories of conformance, how connections are taken and what TLS hides are told on both event loops, all else on Python's own."""
     names = LOOPS if item.path.name in ON_BOTH_LOOPS else ("asyncio",)
     return {name: LOOPS[name] for name in names}
 

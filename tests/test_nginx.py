@@ -15,8 +15,8 @@ import pytest
 import realtime
 from realtime.web.access import GATE
 from tests.upstream import free_port
+from tests.web.certificate import Certificate
 from tests.web.served import Events, Served, Socket, served, small_state, until
-from tests.web.test_listening import Certificate
 
 CONF = Path(realtime.__file__).parents[1] / "config" / "nginx.conf"
 PATIENCE_SECONDS = 10

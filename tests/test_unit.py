@@ -19,7 +19,7 @@ from tests.command import PATIENCE_SECONDS, run, serving
 from tests.confined import SOFT_LIMIT, settings
 from tests.conftest import Capture
 from tests.upstream import VictoriaMetrics
-from tests.web.test_listening import Certificate
+from tests.web.certificate import Certificate
 
 ROOT: Final = Path(__file__).parents[1]
 UNIT: Final = ROOT / "config" / "realtime.service"

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.web.certificate import Certificate
 from tests.web.served import Serve, Served, served, small_state
 
 
@@ -27,5 +29,18 @@ async def serve() -> AsyncIterator[Serve]:
 async def server(serve: Serve) -> Served:
     """One cluster, `hopper`, of which the small state is true."""
     server = await serve()
+    server.publish(small_state())
+    return server
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Certificate:
+    return Certificate(tmp_path)
+
+
+@pytest.fixture
+async def encrypted(serve: Serve, certificate: Certificate) -> Served:
+    """As `server`, over HTTPS."""
+    server = await serve(**certificate.settings)
     server.publish(small_state())
     return server

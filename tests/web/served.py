@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import socket as sockets
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from realtime.stream import messages
 from realtime.stream.hub import Hub
 from realtime.stream.subscriber import Outlet, Subscriber
 from realtime.web.accepting import Accepting
+from realtime.web.certificate import tls
 from realtime.web.listening import Runner
 from realtime.web.routes import application
 from realtime.web.site import Site
@@ -256,18 +258,23 @@ class Served:
         # As app.py makes it.
         self.runner = Runner(self.app)
         self.session: aiohttp.ClientSession
+        self.trust: ssl.SSLContext | None = None
+        """What its certificate is checked with, where it has one."""
         self.port = 0
         self._hubs_at_work: list[asyncio.Task[None]] = []
 
     async def start(self, port: int = 0) -> None:
         """Listen, at a port of the system's choice unless one is named."""
         await self.runner.setup()
-        await Accepting(self.runner, "127.0.0.1", port).start()
+        context = tls(self.site.settings)
+        if context is not None:
+            self.trust = ssl.create_default_context(cafile=self.site.settings.tls_cert)
+        await Accepting(self.runner, "127.0.0.1", port, ssl_context=context).start()
         self.port = self.runner.addresses[0][1]
         self._hubs_at_work = [asyncio.create_task(hub.run()) for hub in self.site.hubs.values()]
         self.session = aiohttp.ClientSession(
             self.url("/"),
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, ssl=self.trust or True),
             read_bufsize=2**25,
             timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS),
         )
@@ -331,7 +338,7 @@ class Served:
     # -- who reads it
 
     def url(self, path: str) -> URL:
-        return URL(f"http://127.0.0.1:{self.port}{path}", encoded=True)
+        return URL(f"{'https' if self.trust else 'http'}://127.0.0.1:{self.port}{path}", encoded=True)
 
     async def ask(self, method: str, path: str, **headers: str) -> Answer:
         """A request; `If_None_Match="…"` becomes a header."""
@@ -367,7 +374,7 @@ class Served:
 
     @asynccontextmanager
     async def raw(self, request: bytes = b"", *, receive_buffer: int | None = None) -> AsyncIterator[Raw]:
-        """A connection byte by byte, on which `request` was sent; `receive_buffer` makes the kernel's small."""
+        """A connection byte by byte, encrypted where the server wants that, on which `request` was sent; `receive_buffer` makes the kernel's small."""
         plain = sockets.socket()
         plain.setblocking(False)
         if receive_buffer:
@@ -377,7 +384,9 @@ class Served:
         except OSError:
             plain.close()
             raise
-        reader, writer = await asyncio.open_connection(sock=plain)
+        reader, writer = await asyncio.open_connection(
+            sock=plain, ssl=self.trust, server_hostname="127.0.0.1" if self.trust else None
+        )
         try:
             writer.write(request)
             yield Raw(reader, writer)

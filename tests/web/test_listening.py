@@ -1,29 +1,16 @@
-"""The door itself: connections, TLS, and what is no request."""
+"""The door itself: connections, and what is no request."""
 
 import asyncio
 import gc
-import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import aiohttp
 import orjson
 import pytest
-import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
-from realtime.errors import ConfigError
-from realtime.stream.messages import PONG
-from realtime.web.accepting import Accepting
-from realtime.web.listening import Connection, tls
-from tests.web.served import PATIENCE_SECONDS, UPGRADE, Serve, Served, served, small_state, until
+from realtime.web.listening import Connection
+from tests.web.served import UPGRADE, Serve, Served, small_state, until
 
 BAD_REQUESTS = {
     "no HTTP": b"hello\r\n\r\n",
@@ -198,130 +185,6 @@ async def test_whoever_has_left_leaves_nothing(
     )
 
 
-# -- TLS
-
-
-class Certificate:
-    """A self-made one, on disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self.cert, self.key = folder / "cert.pem", folder / "key.pem"
-        self.serial = 0
-        self.make()
-
-    def make(self) -> None:
-        """Renew it."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        now = datetime.now(UTC)
-        made = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        self.serial = made.serial_number
-        self.key.write_bytes(
-            key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-        )
-        self.cert.write_bytes(made.public_bytes(Encoding.PEM))
-
-    @property
-    def trust(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=str(self.cert))
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Certificate:
-    return Certificate(tmp_path)
-
-
-@pytest.fixture
-async def encrypted(certificate: Certificate) -> AsyncIterator[str]:
-    """The URL of a server that speaks HTTPS."""
-    server = served(tls_cert=str(certificate.cert), tls_key=str(certificate.key))
-    await server.runner.setup()
-    await Accepting(server.runner, "localhost", 0, ssl_context=tls(server.site.settings)).start()
-    server.publish(small_state())
-    yield f"https://localhost:{server.runner.addresses[0][1]}"
-    await server.runner.cleanup()
-
-
-async def test_everything_works_encrypted(encrypted: str, certificate: Certificate) -> None:
-    """REST, WebSocket and event streams are served over TLS, with a browser told to keep to it."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=certificate.trust)) as session:
-        async with session.get(f"{encrypted}/api/nodes") as answer:
-            assert answer.status == 200
-            assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
-            assert len(await answer.json()) == 3
-        async with session.ws_connect(f"{encrypted}/api/ws", origin=encrypted) as socket:
-            heard = [(await socket.receive_json(timeout=5))["type"] for _ in range(3)]
-        assert heard == ["hello", "snapshot", "heartbeat"]
-        async with session.get(f"{encrypted}/api/events") as events:
-            assert b"retry" in await events.content.readuntil(b"\n\n")
-            assert b"event: hello" in await events.content.readuntil(b"\n\n")
-
-
-async def test_a_handshake_that_fails_is_the_callers_matter(
-    encrypted: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Who speaks no TLS to a port that does, or goes away in mid-handshake, is let go without a word, and others are served."""
-    port = int(encrypted.rpartition(":")[2])
-    for said in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01"):
-        reader, writer = await asyncio.open_connection("localhost", port)
-        writer.write(said)
-        writer.write_eof()
-        with suppress(ConnectionResetError):
-            await reader.read()
-        writer.close()
-    await serial(encrypted)
-
-    assert caplog.records == []
-
-
-async def serial(url: str) -> int:
-    """Of the certificate that is shown to a new connection."""
-    blind = ssl.create_default_context()
-    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
-    _, writer = await asyncio.open_connection("localhost", int(url.rpartition(":")[2]), ssl=blind)
-    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-    writer.close()
-    await writer.wait_closed()
-    return x509.load_der_x509_certificate(shown).serial_number
-
-
-async def test_a_renewed_certificate_is_taken_up(encrypted: str, certificate: Certificate) -> None:
-    """The next connection after a renewal is shown the new certificate; a broken one changes nothing, and is logged."""
-    assert await serial(encrypted) == certificate.serial
-    first = certificate.serial
-    certificate.make()
-    assert certificate.serial != first
-    assert await serial(encrypted) == certificate.serial
-    certificate.cert.write_text("garbage")
-    with structlog.testing.capture_logs() as logs:
-        assert await serial(encrypted) == certificate.serial
-        assert await serial(encrypted) == certificate.serial
-
-    assert [entry["log_level"] for entry in logs] == ["warning"]
-
-
-@pytest.mark.parametrize("broken", ["cert", "key", "gone"])
-def test_a_certificate_that_cannot_be_used_ends_the_start(certificate: Certificate, broken: str) -> None:
-    """A certificate or key that is none, or not there, is told at the start."""
-    if broken == "gone":
-        certificate.cert.unlink()
-    else:
-        getattr(certificate, broken).write_text("garbage")
-
-    with pytest.raises(ConfigError, match="tls_cert"):
-        tls(served(tls_cert=str(certificate.cert), tls_key=str(certificate.key)).site.settings)
-
-
 async def test_no_connection_stays_open_behind(server: Served) -> None:
     """aiohttp still tells a connection's requests, by which a silent one is known."""
     async with server.raw(b"") as raw:
@@ -333,28 +196,3 @@ async def test_no_connection_stays_open_behind(server: Served) -> None:
         await raw.until(b"HTTP/1.1 200")
 
         assert connection._request_count == 1
-
-
-@pytest.mark.parametrize("changes", [0, 1])
-async def test_an_encrypted_event_stream_ends_when_it_is_told_to(
-    certificate: Certificate, changes: int
-) -> None:
-    """After `bye` an event stream over TLS ends at once, as it does without, after an even and an odd number of messages."""
-    server = served(tls_cert=str(certificate.cert), tls_key=str(certificate.key))
-    await server.runner.setup()
-    try:
-        await Accepting(server.runner, "localhost", 0, ssl_context=tls(server.site.settings)).start()
-        server.publish(small_state())
-        url = f"https://localhost:{server.runner.addresses[0][1]}/api/events"
-        async with aiohttp.ClientSession() as session, session.get(url, ssl=certificate.trust) as stream:
-            await until(server.listeners)
-            for _ in range(changes):
-                server.listeners()[0].outlet.send(PONG)
-            await stream.content.readuntil(b"event: heartbeat")
-            server.hub.close(1012, "restart", lambda: 1_000)
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                told = await stream.content.read()
-        assert b"event: bye" in told
-        await until(lambda: not server.site.closing)
-    finally:
-        await server.runner.cleanup()
