@@ -148,8 +148,15 @@ async def measure(program: VictoriaMetrics, count: int) -> None:
             f"{count:>6} {kind:>8} {middle[0]:>9.1f} {middle[1]:>9.1f} {middle[2]:>9.1f} {worst:>9.1f}",
             flush=True,
         )
-    ratios = [statistics.median(o[i] for o in old) / statistics.median(q[i] for q in quiet) for i in range(3)]
-    print(f"{count:>6} {'old/quiet':>9} {ratios[0]:>8.1f} {ratios[1]:>9.1f} {ratios[2]:>9.1f}", flush=True)
+    ratios = [
+        ratio(statistics.median(o[i] for o in old), statistics.median(q[i] for q in quiet)) for i in range(3)
+    ]
+    print(f"{count:>6} {'old/quiet':>9} {ratios[0]:>8} {ratios[1]:>9} {ratios[2]:>9}", flush=True)
+
+
+def ratio(one: float, other: float) -> str:
+    """/proc counts CPU by 10 ms: less than that is nothing that a ratio could be made of."""
+    return f"{one / other:.1f}" if other else "-"
 
 
 async def alone() -> float:
