@@ -11,6 +11,9 @@ from realtime.state.grid import Grid
 
 STEP_SECONDS: Final = 60
 
+LATE_SECONDS: Final = 5 * STEP_SECONDS
+"""No sample comes later: VictoriaMetrics shows none that is older, nor does Prometheus."""
+
 SEEDED: Final = {
     "runningJobs": ("jobs", "running"),
     "queuedJobs": ("jobs", "queued"),
@@ -56,10 +59,15 @@ class Trend:
         self._points = dict(sorted(self._points.items()))
 
     def add(self, at_ms: int, summary: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take in the headline numbers of one moment. A moment of a minute that is over changes nothing."""
+        """Take in the headline numbers of one moment. A moment of a minute that is over changes nothing; one of long before says that the clock was
+        ahead, and with it every point since.
+        """
         step = -(-at_ms // (STEP_SECONDS * 1000)) * STEP_SECONDS
         if self._step is not None and step < self._step:
-            return
+            if self._step - step <= LATE_SECONDS:
+                return
+            self._points = {at: point for at, point in self._points.items() if at < step}
+            self._step, self._sums = step, {}
         if step != self._step:
             self._close()
             self._step = step

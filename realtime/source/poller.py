@@ -207,7 +207,9 @@ class Poller:
             # A source whose clock is ahead of ours must not look young for as long as it is ahead.
             self._sampled_at = min(scraped, now_ms)
             self._seen = Instant(now_ms, asked_at)
-            self._trend.add(self._sampled_at, topics["summary"])
+            # What is only held was not measured then.
+            if not self._assembler.partial:
+                self._trend.add(self._sampled_at, topics["summary"])
         # Before the publication: nobody may be shown numbers without their age.
         self._say_how_fresh()
         published = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())

@@ -66,6 +66,19 @@ def test_time_that_goes_back_changes_no_point() -> None:
     assert trend.entities() == before
 
 
+def test_a_clock_that_was_ahead_leaves_no_point() -> None:
+    """When a clock that ran ahead for a day is put right, its points leave, and those since are made as ever."""
+    trend = Trend(minutes=9)
+    day = 24 * 60 * MINUTE
+    trend.add(START, running(1))
+    for minute in (1, 2):
+        trend.add(START + day + minute * MINUTE, running(77))
+    for minute in (1, 2, 3):
+        trend.add(START + minute * MINUTE, running(minute))
+
+    assert [point["runningJobs"] for point in trend.entities().values()] == [1, 1, 2]
+
+
 def test_what_is_unknown_is_no_part_of_a_point() -> None:
     """A number that was not known in a minute is absent from its point."""
     trend = Trend(minutes=9)

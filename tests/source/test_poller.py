@@ -510,3 +510,17 @@ async def test_a_publication_bears_the_polls_id(polled: Polled, monkeypatch: pyt
     assert ids[0] == ids[1]  # the present, then the trend's past
     assert len(set(ids)) == 4
     assert "poll" not in get_contextvars()
+
+
+async def test_what_is_held_is_no_part_of_the_trend(polled: Polled) -> None:
+    """A minute in which the exporter lists no node, so that they are shown as they were, has no point: nothing was measured in it."""
+    for lists in (True, False, False, True, True):
+        at = polled.clock.now_ms()
+        polled.source.newest = at
+        nodes = f'pbs_node_state{{node="a"}} 1 {at}\npbs_node_jobs{{node="a"}} 1 {at}\n' if lists else ""
+        polled.source.body = f"{nodes}pbs_node_count_free 1 {at}\nqstat_total_r_jobs 1 {at}\n".encode()
+        await polled.poller.poll()
+        polled.clock.seconds += 60
+
+    minutes = [point["ts"] // 60_000 for point in polled.store.entities("trend").values()]
+    assert [later - minutes[0] for later in minutes] == [0, 3]
