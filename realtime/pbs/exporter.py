@@ -24,7 +24,7 @@ _HEADER: Final = re.compile(r"vnode|-+")
 
 
 class Sample(Protocol):
-    """One labelled value (see `source/exposition.py`)."""
+    """One labelled value (see `source/sample.py`)."""
 
     @property
     def name(self) -> str: ...
@@ -37,36 +37,67 @@ class Sample(Protocol):
 
 
 class Readings(dict[str, float]):
-    """Readings by metric. Of two series for one reading the newer one counts: a relabelled target's old series stay visible for minutes."""
+    """Readings by metric. Of several series for one reading the newest counts, and when it ends the newest of those that are left: a relabelled
+    target's old series stay visible for minutes, and two scrapers of one exporter may each send their own.
+    """
+
+    __slots__ = ("rivals", "said")
 
     def __init__(self) -> None:
         super().__init__()
         self.said: dict[str, Sample] = {}
         """Which sample each reading is from."""
+        self.rivals: dict[str, list[Sample]] = {}
+        """The other samples that tell it, where there are any."""
 
     def take(self, name: str, sample: Sample) -> None:
         before = self.said.get(name)
-        if before is None or before is sample or before.at <= sample.at:
-            self.said[name] = sample
-            self[name] = sample.value
+        if before is not None and before is not sample:
+            rivals = self.rivals.setdefault(name, [])
+            if sample not in rivals:
+                rivals.append(sample)
+            if before.at > sample.at:
+                return
+            rivals.remove(sample)
+            rivals.append(before)
+        self.said[name] = sample
+        self[name] = sample.value
 
     def drop(self, name: str, sample: Sample) -> None:
-        if self.said.get(name) is sample:
+        rivals = self.rivals.get(name, [])
+        if sample in rivals:
+            rivals.remove(sample)
+        elif self.said.get(name) is sample:
             del self.said[name], self[name]
+            if rivals:
+                heir = max(rivals, key=lambda each: each.at)
+                rivals.remove(heir)
+                self.said[name] = heir
+                self[name] = heir.value
+        if not rivals:
+            self.rivals.pop(name, None)
 
 
 class Node(Readings):
     """A node's readings, and the states that the label dialect names."""
 
+    __slots__ = ("labelled",)
+
     def __init__(self) -> None:
         super().__init__()
-        self.states: dict[str, Sample] = {}
+        self.labelled = Readings()
+        """1 or 0 by the word for a state."""
+
+    @property
+    def states(self) -> list[str]:
+        """The words for the states that it is in."""
+        return [word for word, value in self.labelled.items() if value]
 
     @property
     def code(self) -> int | None:
-        """What `pbs_node_state` says, where it is a number."""
+        """What `pbs_node_state` says, where it is a whole number."""
         value = first(self, NODE_STATE)
-        return None if value is None else int(value)
+        return int(value) if value is not None and value.is_integer() else None
 
     @property
     def full(self) -> bool:
@@ -129,6 +160,16 @@ class Exporter:
         return {word: count for word, count in counts.items() if count is not None}
 
     @property
+    def mixed(self) -> bool:
+        """Whether two clusters are told under its name: two series tell of its totals, and no node is told of twice. Of one cluster that is scraped
+        twice, or was relabelled, every node is.
+        """
+        total = self.families["total"].get("")
+        return bool(total and total.rivals and self.nodes) and not any(
+            node.rivals for node in self.nodes.values()
+        )
+
+    @property
     def alive(self) -> bool:
         """Whether it has any reading."""
         return bool(self.nodes) or any(self.families.values())
@@ -151,10 +192,8 @@ class Exporter:
         word = _state_label(name, sample.labels)
         if word is None:
             node.take(name, sample)
-        elif sample.value:
-            node.states[word] = sample
         else:
-            node.states.pop(word, None)
+            node.labelled.take(word, sample)
 
     def drop(self, sample: Sample, name: str) -> None:
         """Forget a reading."""
@@ -177,9 +216,9 @@ class Exporter:
         word = _state_label(name, sample.labels)
         if word is None:
             node.drop(name, sample)
-        elif node.states.get(word) is sample:
-            del node.states[word]
-        if not node and not node.states:
+        else:
+            node.labelled.drop(word, sample)
+        if not node and not node.labelled:
             del self.nodes[key]
 
     def _is_plausible(self, family: str, key: str) -> bool:
@@ -238,7 +277,9 @@ class Exporter:
         for readings in self.families["total"].values():
             return max(sample.at for sample in readings.said.values())
         for node in self.nodes.values():
-            return max((sample.at for sample in (*node.said.values(), *node.states.values())), default=0)
+            return max(
+                (sample.at for sample in (*node.said.values(), *node.labelled.said.values())), default=0
+            )
         for family in self.families.values():
             for readings in family.values():
                 return max(sample.at for sample in readings.said.values())

@@ -31,6 +31,8 @@ QUE_LIMIT: Final = "QUE_LIMIT"
 ODD_NAMES: Final = "ODD_NAMES"
 SHIFTED_COLUMNS: Final = "SHIFTED_COLUMNS"
 DUPLICATE_EXPORTER: Final = "DUPLICATE_EXPORTER"
+OTHER_NODES: Final = "OTHER_NODES"
+MIXED_CLUSTERS: Final = "MIXED_CLUSTERS"
 EXPORTER_DOWN: Final = "EXPORTER_DOWN"
 CLOCK_SKEW: Final = "CLOCK_SKEW"
 
@@ -46,6 +48,10 @@ SENTENCES: Final = {
     ODD_NAMES: "rows that no PBS printed were read as names (a warning or garbage in a command's output); they are left out",
     SHIFTED_COLUMNS: "nodes whose memory PBS prints as 0 b have their columns shifted; what they have is shown as last known",
     DUPLICATE_EXPORTER: "another exporter reports the same cluster; only one is believed, nothing is added up",
+    OTHER_NODES: "it lists other nodes than the exporter that is believed: they are shown together, with that one's jobs only; "
+    "if they are another cluster, give each a `cluster` label",
+    MIXED_CLUSTERS: "two clusters report under one job and instance: their nodes are shown together, and no numbers of jobs; "
+    "give each a `cluster` label",
     EXPORTER_DOWN: "this exporter's series are gone: it is down, or no longer scraped",
     CLOCK_SKEW: "samples are from the future: the clocks of the source and of this server differ",
 }
@@ -121,7 +127,8 @@ class Verdicts:
         self._events = events
         self._grace_ms = grace_ms
         self._watches: dict[str, Watch] = {}
-        self._duplicates: set[str] = set()
+        self._beside_main: dict[str, str] = {}
+        """Other exporters → what they are beside the one that is believed."""
         self._punctual: dict[str, int] = {}
         """Exporters whose clock is ahead → how many scrapes in a row it was not."""
 
@@ -146,14 +153,15 @@ class Verdicts:
 
     def forget(self, exporter: Exporter) -> None:
         """Remember nothing of an exporter that will not return."""
-        for memory in (self.entities, self._watches, self._punctual):
+        for memory in (self.entities, self._watches, self._punctual, self._beside_main):
             memory.pop(exporter.key, None)
-        self._duplicates.discard(exporter.key)
 
     def _codes(
         self, exporter: Exporter, main: Exporter, roster: Roster, listing: Listing, now_ms: int
     ) -> set[str]:
         seen = contradictions(exporter)
+        if exporter.mixed:
+            seen = {MIXED_CLUSTERS}
         if exporter in roster.shifted_by:
             seen.add(SHIFTED_COLUMNS)
         held = {} if exporter is not main else listing.held_since
@@ -163,32 +171,32 @@ class Verdicts:
                 f"{QUE_LIMIT} {name}" for name, queue in listing.queues.items() if "queuedInferred" in queue
             }
         # A scrape in which something is missing proves nothing about the rest.
-        proves = exporter.fresh and exporter.silent_since is None and not held
+        proves = exporter.fresh and exporter.silent_since is None and (not held or exporter.mixed)
         believed = self._watches.setdefault(exporter.key, Watch()).believe(seen, fresh=proves)
         codes = {code.partition(" ")[0] for code in believed}
         if exporter.silent_since is not None and now_ms - exporter.silent_since >= self._grace_ms:
             codes.add(PBSNODES_FAILED)
-        if any(now_ms - since >= self._grace_ms for since in held.values()):
+        if any(now_ms - since >= self._grace_ms for since in held.values()) and not exporter.mixed:
             codes.add(QSTAT_FAILED)
         if now_ms - exporter.changed_at >= FROZEN_AFTER_MS and (
             listing.jobs.get("running") if exporter is main else first(exporter.totals, JOB_TOTALS["running"])
         ):
             codes.add(FROZEN)
-        if self._is_duplicate(exporter, main):
-            codes.add(DUPLICATE_EXPORTER)
+        codes |= self._beside(exporter, main)
         if self._is_ahead(exporter, now_ms):
             codes.add(CLOCK_SKEW)
         return codes
 
-    def _is_duplicate(self, exporter: Exporter, main: Exporter) -> bool:
-        """Whether it lists a node of the main exporter's; while one of them lists none, what was found before stands."""
-        if exporter is main or (
-            exporter.nodes and exporter.nodes.keys().isdisjoint(main.nodes) and main.nodes
-        ):
-            self._duplicates.discard(exporter.key)
+    def _beside(self, exporter: Exporter, main: Exporter) -> set[str]:
+        """What it is beside the main exporter: one that lists some of the same nodes, or none of them; while either lists none at all, what was found
+        before stands.
+        """
+        if exporter is main:
+            self._beside_main.pop(exporter.key, None)
         elif exporter.nodes and main.nodes:
-            self._duplicates.add(exporter.key)
-        return exporter.key in self._duplicates
+            is_apart = exporter.nodes.keys().isdisjoint(main.nodes)
+            self._beside_main[exporter.key] = OTHER_NODES if is_apart else DUPLICATE_EXPORTER
+        return {self._beside_main[exporter.key]} if exporter.key in self._beside_main else set()
 
     def _is_ahead(self, exporter: Exporter, now_ms: int) -> bool:
         """Whether its clock is ahead: at once if a sample is, and until several scrapes in a row were not ahead at all."""

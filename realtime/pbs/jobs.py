@@ -14,18 +14,14 @@ STEM: Final = 15
 
 
 def totals(readings: Readings, by_status: Mapping[str, float]) -> dict[str, Any]:
-    """Jobs of the cluster by PBS state, and `total`: running, queued and held, as the replaced backend added them.
+    """Jobs of the cluster by PBS state, and `total`: running, queued and held, as the replaced backend added them. Less than nothing is unknown.
 
     `by_status` is keyed by the exporter's words and PBS's letters; it fills in what the plain totals do not have.
     """
-    jobs: dict[str, Any] = {}
-    for field, names in JOB_TOTALS.items():
-        value = first(readings, names)
-        if value is not None:
-            jobs[field] = round(value)
+    jobs = _counts(readings, JOB_TOTALS)
     for word, value in by_status.items():
         status = STATUS_WORDS.get(word)
-        if status:
+        if status and value >= 0:
             jobs.setdefault(status, round(value))
     if all(part in jobs for part in ("running", "queued", "held")):
         jobs["total"] = jobs["running"] + jobs["queued"] + jobs["held"]
@@ -78,7 +74,7 @@ def queue(name: str, readings: Readings, *, listing: bool = True) -> dict[str, A
 
     `queuedInferred` says that it was counted from the job list, since what the exporter says is no number of waiting jobs.
     """
-    counts = _counts(name, readings, QUEUE_COUNTS)
+    counts = {"name": name} | _counts(readings, QUEUE_COUNTS)
     running, queued, listed = (counts.get(field) for field in QUEUE_COUNTS)
     if (
         running is not None
@@ -108,16 +104,16 @@ def is_credible(jobs: Mapping[str, Any], *, on_nodes: bool) -> bool:
 
 def user(name: str, readings: Readings) -> dict[str, Any]:
     """One user who has jobs."""
-    return _counts(name, readings, USER_COUNTS)
+    return {"name": name} | _counts(readings, USER_COUNTS)
 
 
-def _counts(name: str, readings: Readings, fields: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    entity: dict[str, Any] = {"name": name}
+def _counts(readings: Readings, fields: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    counts: dict[str, Any] = {}
     for field, names in fields.items():
         value = first(readings, names)
-        if value is not None:
-            entity[field] = round(value)
-    return entity
+        if value is not None and value >= 0:
+            counts[field] = round(value)
+    return counts
 
 
 class Listing:
@@ -148,11 +144,16 @@ class Listing:
         found = totals(exporter.totals, status)
         # Of an exporter that counts nodes and never listed one it is not known whether they run jobs.
         is_blind = exporter.silent_since is not None and not exporter.size
-        credible = exporter.alive and (
-            is_credible(found, on_nodes=True) or is_credible(found, on_nodes=is_blind or jobs_on_nodes() > 0)
+        credible = (
+            not exporter.mixed
+            and exporter.alive
+            and (
+                is_credible(found, on_nodes=True)
+                or is_credible(found, on_nodes=is_blind or jobs_on_nodes() > 0)
+            )
         )
         if exporter.alive:
-            self.counted = exporter.counted
+            self.counted = {} if exporter.mixed else exporter.counted
         if not self._is_held("jobs", not credible, now_ms):
             self._totals = dict(exporter.totals)
         running = (found["running"] if "running" in found else jobs_on_nodes()) > 0

@@ -41,8 +41,7 @@ def state_words(dialect: Dialect, readings: Mapping[str, float], labels: Collect
     if dialect.name == "label":
         return sorted(word for label in labels for word in label.lower().split(","))
     code = first(dict(readings), NODE_STATE)
-    word = None if code is None else ENCODINGS[dialect.name].get(int(code))
-    return [word] if word else []
+    return [word for number, word in ENCODINGS[dialect.name].items() if number == code]
 
 
 CAPACITY: Final = ("totalCpus", "totalGpus", "totalMemoryGiB")

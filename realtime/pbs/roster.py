@@ -28,9 +28,12 @@ Entities = dict[str, dict[str, Any]]
 class Shown(Node):
     """A node's readings as they were last built from."""
 
+    __slots__ = ()
+
     def __init__(self, node: Node) -> None:
-        dict.__init__(self, node)
-        self.states = node.states.copy()
+        super().__init__()
+        self.update(node)
+        self.labelled.update(node.labelled)
 
 
 class Roster:
@@ -102,6 +105,8 @@ class Roster:
         self._silent.pop(exporter, None)
         for name in [name for name, owner in self._owners.items() if owner is exporter]:
             del self._owners[name]
+            # Of whom nobody tells it cannot be told how long its jobs stay.
+            self._suspects.pop(name, None)
             self._miss(name, now_ms)
 
     def _of_turned(self, exporters: Iterable[Exporter], now_ms: int) -> set[str]:
@@ -182,7 +187,9 @@ class Roster:
             if (lost or stateless) and now_ms - self._torn.setdefault(name, now_ms) < self._grace_ms:
                 for metric, value in node.items():
                     before[metric] = value
-                before.states = node.states.copy() if node.states else before.states
+                if node.states:
+                    before.labelled.clear()
+                    before.labelled.update(node.labelled)
                 return before
         self._torn.pop(name, None)
         shown = self._shown[name] = Shown(node)

@@ -310,6 +310,32 @@ def test_of_two_series_for_one_reading_the_newer_counts() -> None:
     assert exporter.nodes["a"] == {"pbs_node_jobs": 5}
 
 
+def test_when_the_newer_of_two_series_ends_the_older_counts() -> None:
+    """What another series still tells is not lost with the one that was believed, be it a number or a labelled state; with the last it is."""
+    heard = Heard()
+    both = "".join(
+        f'pbs_node_jobs{{node="a",replica="{each}"}} 3\npbs_node_state{{node="a",state="free",replica="{each}"}} 1\n'
+        for each in "ab"
+    )
+    one = "".join(line for line in both.splitlines(keepends=True) if 'replica="a"' in line)
+    for text in (both, one):
+        heard.hear(text)
+        node = heard.exporter.nodes["a"]
+        assert (node, node.states) == ({"pbs_node_jobs": 3}, ["free"])
+    heard.hear(both.replace("jobs", "cpus_total"))
+    heard.hear("pbs_node_count_free 1\n")
+
+    assert heard.exporter.nodes == {}
+
+
+def test_a_code_between_two_is_none() -> None:
+    """A state that is no whole number is not rounded to one."""
+    heard = Heard()
+    heard.hear('pbs_node_state{node="a"} 1.5\n')
+
+    assert heard.exporter.nodes["a"].code is None
+
+
 def test_of_two_series_for_one_labelled_state_the_end_of_the_older_is_no_end() -> None:
     """When a relabelled target's old series ends, the state that the new one tells is still told."""
     heard = Heard()

@@ -211,8 +211,52 @@ def test_who_reports_the_same_nodes_is_a_duplicate() -> None:
     assert (faults(both, "a:1"), faults(both, "b:1")) == ([], ["DUPLICATE_EXPORTER"])
     for text in (without(one, NODES) + two, one + without(two, NODES), one + two):
         assert cluster.scrape(text) == both
-    alone = cluster.scrape(one + 'pbs_node_state{instance="b:1",node="other"} 1\n')
-    assert faults(alone, "b:1") == []
+
+
+def test_who_reports_other_nodes_is_another_cluster() -> None:
+    """Of two exporters without a node in common the other is named at once; while one of them is in its reset it stays named; and it no longer is
+    when it is believed.
+    """
+    cluster = Cluster()
+    one = labelled(NAMED, instance="a:1")
+    two = labelled(NAMED.replace('node="', 'node="other-'), instance="b:1")
+    both = cluster.scrape(one + two)
+
+    assert (faults(both, "a:1"), faults(both, "b:1")) == ([], ["OTHER_NODES"])
+    for text in (without(one, NODES) + two, one + without(two, NODES), one + two):
+        assert cluster.scrape(text) == both
+    cluster.scrape(two)
+    assert faults(cluster.scrape(two, after_ms=GRACE_MS), "b:1") == []
+
+
+def test_two_clusters_under_one_name_are_told_and_their_jobs_are_not() -> None:
+    """Where two clusters report under one job and instance their nodes are shown together, marked as partial, and no number of jobs; at the third scrape
+    that is a fault.
+    """
+    cluster = Cluster()
+    one = labelled(NAMED, site="hopper")
+    two = labelled(NAMED.replace('node="', 'node="other-'), site="vanda")
+    first = cluster.scrape(one + two)
+
+    assert len(first["nodes"]) == 2 * len(Cluster().scrape(NAMED)["nodes"])
+    assert "running" not in first["summary"]["jobs"]
+    assert (first["queues"], first["users"]) == ({}, {})
+    assert cluster.partial
+    assert faults(first) == []
+    assert faults(cluster.scrape(one + two, one + two)) == ["MIXED_CLUSTERS"]
+    assert faults(cluster.scrape(one + two, after_ms=GRACE_MS)) == ["MIXED_CLUSTERS"]
+
+
+def test_one_cluster_that_is_scraped_twice_is_not_mixed() -> None:
+    """Two scrapers of one exporter tell of each node twice: nothing is wrong with that, and when one of them ends the other's word is all there."""
+    cluster = Cluster()
+    one, two = labelled(NAMED, replica="a"), labelled(NAMED, replica="b")
+    both = cluster.scrape(one + two, one + two)
+    assert (faults(both), cluster.partial) == ([], False)
+
+    assert cluster.scrape(one, one) == both
+    assert cluster.scrape(one, after_ms=2 * GRACE_MS) == both
+    assert not cluster.partial
 
 
 def test_an_exporter_that_is_down_is_named_after_the_grace() -> None:
@@ -252,7 +296,7 @@ def test_shifted_columns_are_the_fault_of_who_told_them() -> None:
 
     topics = cluster.scrape(*[text] * 3)
 
-    assert (faults(topics, "a:1"), faults(topics, "b:1")) == ([], ["SHIFTED_COLUMNS"])
+    assert (faults(topics, "a:1"), faults(topics, "b:1")) == ([], ["OTHER_NODES", "SHIFTED_COLUMNS"])
 
 
 def test_a_fault_that_comes_and_one_that_goes_are_events() -> None:

@@ -78,6 +78,13 @@ def test_a_user_has_running_jobs_and_sometimes_queued_ones() -> None:
     assert jobs.user("u", {"qstat_queued_jobs_by_user": 2}) == {"name": "u", "queuedJobs": 2}
 
 
+def test_less_than_nothing_is_unknown() -> None:
+    """A negative number of jobs is none, of the cluster, a queue or a user."""
+    assert jobs.totals({"qstat_total_r_jobs": -3, "qstat_total_q_jobs": 2}, {"Hold": -1}) == {"queued": 2}
+    assert jobs.user("u", {"qstat_running_jobs_by_user": -3}) == {"name": "u"}
+    assert jobs.queue("q", {"qstat_running_jobs_by_queue": -1, "qstat_jobs_in_queue": 2}) == {"name": "q"}
+
+
 LONG = "averylongqueuename"
 STARRED, CUT = LONG[:15] + "*", LONG[:16]
 

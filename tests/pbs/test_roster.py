@@ -394,6 +394,16 @@ def test_an_exporter_that_is_forgotten_takes_its_nodes_along() -> None:
     assert not cluster.partial
 
 
+def test_a_suspect_whose_exporter_is_forgotten_is_doubted_no_more() -> None:
+    """A node that is down and runs jobs, of which only an exporter told that said nothing for a day, is missed and leaves."""
+    cluster = Cluster()
+    cluster.scrape(by("a", A) + by("b", node_text("b1", 4, cpus_total=64, cpus_used=3, jobs=2)))
+    cluster.scrape(by("a", A), after_ms=GRACE_MS)
+    assert cluster.scrape(by("a", A), after_ms=24 * 3_600_000)["nodes"]["b1"]["suspect"] is True
+
+    assert "b1" not in cluster.scrape(by("a", A), after_ms=GRACE_MS)["nodes"]
+
+
 def test_quiet_polls_build_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Suspects whose time has come, and nodes that were inferred, are not built again at every poll."""
     cluster = Cluster()

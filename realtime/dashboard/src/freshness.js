@@ -95,7 +95,7 @@ function kindOf(status, source, known, lostAt, now) {
 }
 
 /** Faults that say that something on screen is not as it should be; those of the others are the operator's alone. */
-const LOUD = new Set(["PBSNODES_FAILED", "QSTAT_FAILED", "FROZEN", "EXPORTER_DOWN", "CLOCK_SKEW", "SHIFTED_COLUMNS", "COUNT_MISMATCH"]);
+const LOUD = new Set(["PBSNODES_FAILED", "QSTAT_FAILED", "FROZEN", "EXPORTER_DOWN", "CLOCK_SKEW", "SHIFTED_COLUMNS", "COUNT_MISMATCH", "OTHER_NODES", "MIXED_CLUSTERS"]);
 
 /** The loud faults of every exporter. @returns {{ key: string, code: string, detail: string }[]} */
 export function faultsOf(source) {

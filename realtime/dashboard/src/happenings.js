@@ -37,6 +37,8 @@ const FAULTS = {
   ODD_NAMES: "odd names are left out",
   SHIFTED_COLUMNS: "columns are shifted",
   DUPLICATE_EXPORTER: "reports twice",
+  OTHER_NODES: "reports other nodes",
+  MIXED_CLUSTERS: "mixes two clusters",
   EXPORTER_DOWN: "exporter is gone",
   CLOCK_SKEW: "clocks differ",
 };
