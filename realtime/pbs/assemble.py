@@ -15,10 +15,11 @@ from collections.abc import Generator, Iterable
 from typing import Any, Final, NamedTuple
 
 from realtime.pbs.events import Events
-from realtime.pbs.exporter import Exporter, Sample
+from realtime.pbs.exporter import Exporter
 from realtime.pbs.faults import Verdicts
 from realtime.pbs.jobs import Listing
 from realtime.pbs.names import MEANINGS
+from realtime.pbs.readings import Sample
 from realtime.pbs.roster import Roster
 from realtime.pbs.summary import summarise
 

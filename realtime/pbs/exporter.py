@@ -7,11 +7,12 @@ have named is left out here, before it can become anything, and remembered as a 
 import re
 from collections import Counter
 from collections.abc import Generator, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from realtime.pbs.dialect import Dialect, detect
 from realtime.pbs.names import MEANINGS, NODE_MEMORY, NODE_STATE, REPORTED_NODES, STATE_LABELS, first
 from realtime.pbs.nodes import memory_unit
+from realtime.pbs.readings import Node, Readings, Sample
 
 CONTRARY_SCRAPES: Final = 3
 """So many scrapes in a row must contradict a dialect before another is believed."""
@@ -21,89 +22,6 @@ SLICE: Final = 1_000
 
 _HEADER: Final = re.compile(r"vnode|-+")
 """The first column of pbsnodes's own header: a warning on stderr shifts it into the exporter's rows."""
-
-
-class Sample(Protocol):
-    """One labelled value (see `source/sample.py`)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def labels(self) -> Mapping[str, str]: ...
-    @property
-    def value(self) -> float: ...
-    @property
-    def at(self) -> int: ...
-
-
-class Readings(dict[str, float]):
-    """Readings by metric. Of several series for one reading the newest counts, and when it ends the newest of those that are left: a relabelled
-    target's old series stay visible for minutes, and two scrapers of one exporter may each send their own.
-    """
-
-    __slots__ = ("rivals", "said")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.said: dict[str, Sample] = {}
-        """Which sample each reading is from."""
-        self.rivals: dict[str, list[Sample]] = {}
-        """The other samples that tell it, where there are any."""
-
-    def take(self, name: str, sample: Sample) -> None:
-        before = self.said.get(name)
-        if before is not None and before is not sample:
-            rivals = self.rivals.setdefault(name, [])
-            if sample not in rivals:
-                rivals.append(sample)
-            if before.at > sample.at:
-                return
-            rivals.remove(sample)
-            rivals.append(before)
-        self.said[name] = sample
-        self[name] = sample.value
-
-    def drop(self, name: str, sample: Sample) -> None:
-        rivals = self.rivals.get(name, [])
-        if sample in rivals:
-            rivals.remove(sample)
-        elif self.said.get(name) is sample:
-            del self.said[name], self[name]
-            if rivals:
-                heir = max(rivals, key=lambda each: each.at)
-                rivals.remove(heir)
-                self.said[name] = heir
-                self[name] = heir.value
-        if not rivals:
-            self.rivals.pop(name, None)
-
-
-class Node(Readings):
-    """A node's readings, and the states that the label dialect names."""
-
-    __slots__ = ("labelled",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.labelled = Readings()
-        """1 or 0 by the word for a state."""
-
-    @property
-    def states(self) -> list[str]:
-        """The words for the states that it is in."""
-        return [word for word, value in self.labelled.items() if value]
-
-    @property
-    def code(self) -> int | None:
-        """What `pbs_node_state` says, where it is a whole number."""
-        value = first(self, NODE_STATE)
-        return int(value) if value is not None and value.is_integer() else None
-
-    @property
-    def full(self) -> bool:
-        """Whether it runs jobs on all of its CPUs."""
-        total = self.get("pbs_node_cpus_total", 0)
-        return self.get("pbs_node_jobs", 0) > 0 and 0 < total <= self.get("pbs_node_cpus_used", 0)
 
 
 class Exporter:

@@ -11,8 +11,9 @@ from collections.abc import Generator, Iterable, Sequence
 from typing import Any, Final
 
 from realtime.pbs.events import Transition
-from realtime.pbs.exporter import Exporter, Node
+from realtime.pbs.exporter import Exporter
 from realtime.pbs.nodes import CAPACITY, entity, is_shifted
+from realtime.pbs.readings import Node
 from realtime.pbs.summary import Tally
 
 SLICE: Final = 100

@@ -328,14 +328,6 @@ def test_when_the_newer_of_two_series_ends_the_older_counts() -> None:
     assert heard.exporter.nodes == {}
 
 
-def test_a_code_between_two_is_none() -> None:
-    """A state that is no whole number is not rounded to one."""
-    heard = Heard()
-    heard.hear('pbs_node_state{node="a"} 1.5\n')
-
-    assert heard.exporter.nodes["a"].code is None
-
-
 def test_of_two_series_for_one_labelled_state_the_end_of_the_older_is_no_end() -> None:
     """When a relabelled target's old series ends, the state that the new one tells is still told."""
     heard = Heard()
