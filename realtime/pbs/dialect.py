@@ -1,4 +1,4 @@
-"""Which encoding of `pbs_node_state` a source speaks.
+"""Which encoding of `pbs_node_state` an exporter speaks.
 
 Four are in use, and they contradict each other:
 

@@ -1,4 +1,4 @@
-"""What happened: a bounded ring of transitions, of nodes and of sources."""
+"""What happened lately to nodes and exporters: a bounded ring of transitions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -1,17 +1,18 @@
-"""What is wrong with a source, as codes and as sentences that an operator understands.
+"""What is wrong with an exporter, as codes and as sentences that an operator understands.
 
 A fault is believed once it was seen at several scrapes in a row: the exporter changes its numbers one after the other, so that a single
 scrape may contradict itself while nothing is wrong. A sentence holds no number that moves, or it would be a diff at every poll.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from realtime.pbs.events import Events
 from realtime.pbs.exporter import Exporter
 from realtime.pbs.jobs import Listing
 from realtime.pbs.names import JOB_TOTALS, first
 from realtime.pbs.roster import Roster
+from realtime.state.entities import Fault
 
 SCRAPES: Final = 3
 """Seen at so many scrapes in a row, a contradiction is believed."""
@@ -57,16 +58,9 @@ SENTENCES: Final = {
 }
 
 
-class Fault(NamedTuple):
-    """One thing that is wrong."""
-
-    code: str
-    detail: str
-
-
 def fault(code: str) -> Fault:
     """The code with its sentence."""
-    return Fault(code, SENTENCES[code])
+    return {"code": code, "detail": SENTENCES[code]}
 
 
 class Watch:
@@ -218,7 +212,7 @@ class Verdicts:
             self._events.note(now_ms, "source.fault", key, now=code)
         for code in sorted(was - set(codes)):
             self._events.note(now_ms, "source.ok", key, was=code)
-        return entity | ({"faults": [fault(code)._asdict() for code in sorted(codes)]} if codes else {})
+        return entity | ({"faults": [fault(code) for code in sorted(codes)]} if codes else {})
 
 
 def _origin(exporter: Exporter) -> dict[str, Any]:

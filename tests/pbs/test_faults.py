@@ -32,7 +32,7 @@ NAMED = HEALTHY.replace("stu_long_usernam", "student")
 def test_a_sentence_does_not_move(code: str) -> None:
     """A fault is a code and a sentence without a digit that could change from poll to poll."""
     assert code == getattr(known, code)
-    assert known.fault(code) == (code, SENTENCES[code])
+    assert known.fault(code) == {"code": code, "detail": SENTENCES[code]}
     assert not re.search(r"\d", SENTENCES[code].replace("memory PBS prints as 0 b", ""))
 
 
@@ -268,7 +268,7 @@ def test_an_exporter_that_is_down_is_named_after_the_grace() -> None:
 
     down = cluster.scrape(one, after_ms=GRACE_MS)["source"]["pbs|b:1"]
 
-    assert down == {"job": "pbs", "instance": "b:1", "faults": [known.fault("EXPORTER_DOWN")._asdict()]}
+    assert down == {"job": "pbs", "instance": "b:1", "faults": [known.fault("EXPORTER_DOWN")]}
     assert cluster.scrape(one + two)["source"] == both["source"]
 
 
