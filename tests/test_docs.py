@@ -241,7 +241,7 @@ def test_every_reason_is_in_the_protocol() -> None:
     """Each reason for a snapshot has a row."""
     reasons = {
         node.value
-        for each in ast.walk(ast.parse(dedent(inspect.getsource(Store.refusal))))
+        for each in ast.walk(ast.parse(dedent(inspect.getsource(Store.why_snapshot))))
         if isinstance(each, ast.Return)
         for node in ast.walk(each)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)

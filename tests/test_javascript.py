@@ -175,7 +175,7 @@ def test_its_merge_takes_every_state_to_now(ask: Ask, past: list[State], tombsto
         shown[store.revision] = orjson.loads(store.snapshot(VIEW))
     now = shown[store.revision]
     for revision, state in shown.items():
-        if store.refusal(Cursor("k3f9", revision), VIEW) is None:
+        if store.why_snapshot(Cursor("k3f9", revision), VIEW) is None:
             patch = orjson.loads(store.changes_since(revision, VIEW) or b"{}")
             assert same(ask("apply", state=state, patch=patch), now)
             assert same(json_merge_patch.merge(deepcopy(state), patch), now)

@@ -171,7 +171,7 @@ class Store:
         row = self._rows[topic].get(key)
         return None if row is None else row.entity
 
-    def refusal(self, cursor: Cursor | None, view: View) -> str | None:
+    def why_snapshot(self, cursor: Cursor | None, view: View) -> str | None:
         """Why a reader with this cursor needs a snapshot (`new`, `epoch`, `horizon`); None if a diff will do."""
         if cursor is None:
             return "new"
@@ -194,7 +194,7 @@ class Store:
     def changes_since(self, revision: int, view: View) -> bytes | None:
         """The JSON Merge Patch from `revision` to now; None if nothing that the view shows has changed since.
 
-        `revision` must be one that `refusal` allows.
+        `revision` must be one for which `why_snapshot` has no reason.
         """
         topics = [
             (topic, members) for topic in view.topics if (members := [*self._since(revision, topic, view)])

@@ -42,7 +42,7 @@ class Edition:
         before = self._revision
         cursor = Cursor(store.epoch, before)
         self._seen = store.revision
-        refused = store.refusal(cursor, self.view) is not None
+        refused = store.why_snapshot(cursor, self.view) is not None
         patch = None if refused else store.changes_since(before, self.view)
         if patch is None and not refused:
             return
@@ -80,9 +80,9 @@ class Edition:
         """What takes a reader from its cursor to now: one diff, a snapshot if there is none (or it is the smaller), or nothing."""
         if not self._store.revision:
             return None  # nothing is known yet, which is not the same as an empty cluster
-        refusal = self._store.refusal(cursor, self.view)
-        if refusal or cursor is None:
-            return self.snapshot(refusal or "new")
+        reason = self._store.why_snapshot(cursor, self.view)
+        if reason or cursor is None:
+            return self.snapshot(reason or "new")
         return self.after(cursor.revision)
 
     def after(self, revision: int | None) -> Message | None:
@@ -97,8 +97,8 @@ class Edition:
         if revision >= self._revision:
             return None
         cursor = Cursor(self._store.epoch, revision)
-        if refusal := self._store.refusal(cursor, self.view):
-            return self.snapshot(refusal)
+        if reason := self._store.why_snapshot(cursor, self.view):
+            return self.snapshot(reason)
         patch = self._store.changes_since(revision, self.view)
         if patch is None:
             return None

@@ -104,8 +104,8 @@ class Hub:
         """
         edition = self._editions[view] = self.edition(view)
         self._idle.pop(view, None)
-        refusal = self.store.refusal(cursor, view)
-        known = None if refusal else cursor
+        reason = self.store.why_snapshot(cursor, view)
+        known = None if reason else cursor
         subscriber = Subscriber(edition, outlet, known, max_unsent=self._max_unsent)
         self._audiences.setdefault(view, {})[subscriber] = None
         now = self._clock()
@@ -115,21 +115,21 @@ class Hub:
         if subscriber.lagging:
             # A connection that asks again and again without reading is told when it has drained, or is cut off.
             if not subscriber.waiting:
-                subscriber.await_drain(now)
+                subscriber.watch_drain(now)
             self.counts.answers["later"] += 1
             return subscriber
         message = edition.since(cursor)
         if message is not None:
             subscriber.tell(message, now)
-        self.counts.answers[self._answer(refusal, message)] += 1
+        self.counts.answers[self._answer(reason, message)] += 1
         subscriber.beat(now, self.now_ms(), self.quality, self.data_age_ms)
         return subscriber
 
-    def _answer(self, refusal: str | None, message: messages.Message | None) -> str:
+    def _answer(self, reason: str | None, message: messages.Message | None) -> str:
         """What a subscription brought, in a word; a diff that would be larger than the snapshot counts as one from beyond the horizon."""
         if message is None:
             return "current" if self.known else "later"
-        return "diff" if message.type == "diff" else refusal or "horizon"
+        return "diff" if message.type == "diff" else reason or "horizon"
 
     def unsubscribe(self, subscriber: Subscriber) -> None:
         """Stop listening. Doing it twice does nothing."""

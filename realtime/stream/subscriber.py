@@ -86,12 +86,12 @@ class Subscriber:
     def tell(self, message: Message, now: float) -> None:
         """Send, and remember what the reader then knows."""
         if self.outlet.send(message) and not self.waiting:
-            self.await_drain(now)
+            self.watch_drain(now)
         if message.revision is not None:
             self.revision = message.revision
         self.spoken_at = now
 
-    def await_drain(self, now: float) -> None:
+    def watch_drain(self, now: float) -> None:
         """Bytes wait to be sent: the sweeper looks after it from now on."""
         self.stuck(now)
         self.waiting = True
@@ -117,7 +117,7 @@ class Subscriber:
             return
         # As `tell`, written out: this is the way of every delivery.
         if self.outlet.send(message) and not self.waiting:
-            self.await_drain(now)
+            self.watch_drain(now)
         self.revision = message.revision
         self.spoken_at = now
 

@@ -88,7 +88,7 @@ class EveryRevision(RuleBasedStateMachine):
             snapshot = orjson.loads(self.store.snapshot(view))
             assert snapshot == shown(self.now, view)
             for revision, state in self.past.items():
-                if self.store.refusal(Cursor("k3f9", revision), view):
+                if self.store.why_snapshot(Cursor("k3f9", revision), view):
                     continue
                 patch = self.store.changes_since(revision, view)
                 held = orjson.loads(orjson.dumps(shown(state, view)))
@@ -100,17 +100,17 @@ class EveryRevision(RuleBasedStateMachine):
     @invariant()
     def a_reader_who_knows_everything_is_never_refused(self) -> None:
         for view in VIEWS:
-            assert self.store.refusal(self.store.cursor, view) is None
+            assert self.store.why_snapshot(self.store.cursor, view) is None
             assert self.store.changes_since(self.store.revision, view) is None
-            assert self.store.refusal(Cursor("k3f9", self.store.changed_at(view.topics)), view) is None
+            assert self.store.why_snapshot(Cursor("k3f9", self.store.changed_at(view.topics)), view) is None
 
     @invariant()
     def aliens_the_future_and_newcomers_are_refused(self) -> None:
         view = VIEWS[0]
-        assert self.store.refusal(None, view) == "new"
-        assert self.store.refusal(Cursor("zzzz", self.store.revision), view) == "epoch"
-        assert self.store.refusal(Cursor("k3f9", self.store.revision + 1), view) == "epoch"
-        assert self.store.refusal(Cursor("k3f9", 0), view) == "horizon"
+        assert self.store.why_snapshot(None, view) == "new"
+        assert self.store.why_snapshot(Cursor("zzzz", self.store.revision), view) == "epoch"
+        assert self.store.why_snapshot(Cursor("k3f9", self.store.revision + 1), view) == "epoch"
+        assert self.store.why_snapshot(Cursor("k3f9", 0), view) == "horizon"
 
 
 EveryRevision.TestCase.settings = settings(max_examples=100, stateful_step_count=15, deadline=None)
@@ -127,9 +127,9 @@ def test_the_horizon_is_the_oldest_removal_forgotten() -> None:
     store = Store("k3f9", TOPICS, tombstones=1)
     commit_all(store, {"a": {}, "b": {}, "c": {}}, {"b": {}, "c": {}}, {"c": {}})
 
-    refusals = [store.refusal(Cursor("k3f9", revision), View(("nodes",))) for revision in (1, 2, 3)]
+    reasons = [store.why_snapshot(Cursor("k3f9", revision), View(("nodes",))) for revision in (1, 2, 3)]
 
-    assert refusals == ["horizon", None, None]
+    assert reasons == ["horizon", None, None]
 
 
 def test_a_horizon_belongs_to_its_topic() -> None:
@@ -137,8 +137,8 @@ def test_a_horizon_belongs_to_its_topic() -> None:
     store = Store("k3f9", TOPICS, tombstones=0)
     commit_all(store, {"a": {}}, {})
 
-    assert store.refusal(Cursor("k3f9", 1), View(("queues",))) is None
-    assert store.refusal(Cursor("k3f9", 1), View(("nodes",))) == "horizon"
+    assert store.why_snapshot(Cursor("k3f9", 1), View(("queues",))) is None
+    assert store.why_snapshot(Cursor("k3f9", 1), View(("nodes",))) == "horizon"
 
 
 def test_a_reader_one_change_behind_gets_the_changed_fields_only() -> None:
