@@ -50,9 +50,9 @@ SENTENCES: Final = {
     SHIFTED_COLUMNS: "nodes whose memory PBS prints as 0 b have their columns shifted; what they have is shown as last known",
     DUPLICATE_EXPORTER: "another exporter reports the same cluster; only one is believed, nothing is added up",
     OTHER_NODES: "it lists other nodes than the exporter that is believed: they are shown together, with that one's jobs only; "
-    "if they are another cluster, give each a `cluster` label",
+    "if they are another cluster, give each a cluster label",
     MIXED_CLUSTERS: "two clusters report under one job and instance: their nodes are shown together, and no numbers of jobs; "
-    "give each a `cluster` label",
+    "give each a cluster label",
     EXPORTER_DOWN: "this exporter's series are gone: it is down, or no longer scraped",
     CLOCK_SKEW: "samples are from the future: the clocks of the source and of this server differ",
 }
