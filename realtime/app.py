@@ -21,10 +21,10 @@ from structlog.contextvars import bind_contextvars
 
 from realtime import __version__
 from realtime.config import Cluster, Settings
-from realtime.errors import ConfigError, SourceEmpty, SourceError, SourceUnavailable
+from realtime.errors import SourceEmpty, SourceError, SourceUnavailable
 from realtime.pbs.assemble import Assembler, Policy
 from realtime.pbs.trend import Trend
-from realtime.process import watch_loop
+from realtime.process import cannot_listen, watch_loop
 from realtime.source.poller import Poller
 from realtime.source.source import Source
 from realtime.source.victoria import Victoria
@@ -237,9 +237,7 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
     try:
         await site.start()
     except OSError as error:
-        raise ConfigError(
-            f"api_host {settings.api_host}, api_port {settings.api_port}: cannot listen there: {error.strerror}"
-        ) from None
+        raise cannot_listen(f"api_host {settings.api_host}, api_port {settings.api_port}", error) from None
     port = runner.addresses[0][1]
     host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
     return f"{'https' if context else 'http'}://{host}:{port}"

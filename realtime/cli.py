@@ -16,10 +16,10 @@ from rich.text import Text
 
 from realtime import __version__, logs
 from realtime.config import Cluster, Settings
-from realtime.errors import ConfigError, SourceError
+from realtime.errors import ConfigError, HostError, SourceError
 from realtime.files import allow_many_connections, within
 from realtime.loading import load
-from realtime.process import loop_factory, told_to_stop
+from realtime.process import cannot_listen, loop_factory, told_to_stop
 
 if TYPE_CHECKING:
     from realtime.app import MakeSource
@@ -97,9 +97,7 @@ def simulate(  # noqa: PLR0917 — typer passes them by name
             try:
                 await web.TCPSite(runner, host, port).start()
             except OSError as error:
-                raise ConfigError(
-                    f"--host {host} --port {port}: cannot listen there: {error.strerror}"
-                ) from None
+                raise cannot_listen(f"--host {host} --port {port}", error) from None
             console.print(f"simulated pbs-exporter: http://{host}:{runner.addresses[0][1]}/metrics")
             await stop.wait()
         finally:
@@ -257,11 +255,13 @@ def _run(work: Coroutine[Any, Any, T], event_loop: str = "asyncio") -> T:
     try:
         with asyncio.Runner(loop_factory=loop_factory(event_loop)) as runner:
             return runner.run(work)
-    except ConfigError as error:
+    except (ConfigError, HostError) as error:
         _fail(error)
 
 
-def _fail(error: ConfigError) -> NoReturn:
+def _fail(error: ConfigError | HostError) -> NoReturn:
+    """End with 2 if another start would end no better, else with 1: config/realtime.service starts again by that."""
+    label, status = ("configuration: ", 2) if isinstance(error, ConfigError) else ("this host: ", 1)
     for line in str(error).splitlines():
-        _line(console, "configuration: ", "red", line)
-    raise typer.Exit(2)
+        _line(console, label, "red", line)
+    raise typer.Exit(status)

@@ -33,7 +33,7 @@ class Entrance(BaseModel):
     """File with the certificate and its chain (PEM); with `tls_key` the server speaks HTTPS. A renewed file is taken up without a restart."""
 
     tls_key: str = ""
-    """File with the certificate's private key (PEM)."""
+    """File with the certificate's private key (PEM, not encrypted: nobody is there to say a password)."""
 
     auth: Literal["none", "tokens", "jwt"] = "none"
     """Who may read. `none`: everyone who reaches the port. `tokens`: who has one of `auth_tokens_file`. `jwt`: whom an identity provider sends."""

@@ -7,7 +7,8 @@ RealtimeError
 │   ├── SourceEmpty         it answered, but holds nothing about PBS that is current
 │   └── SourcePartial       it answered, and says that part of its storage is missing
 ├── RequestError       the reader's: a parameter or command that cannot be served
-└── ConfigError        the operator's: the server does not start
+├── ConfigError        the operator's: the server does not start
+└── HostError          the host's: the server does not start now, and may later as it is configured
 
 Anything else is our own bug and is loud. Messages of all of these reach clients or logs, so none of them holds an
 upstream URL, a credential or a traceback.
@@ -61,3 +62,7 @@ class RequestError(RealtimeError):
 
 class ConfigError(RealtimeError):
     """The configuration cannot be used; the text names the key, what was given and what is allowed."""
+
+
+class HostError(RealtimeError):
+    """The host does not give now what the configuration asks of it; the text says what holds it, and what to do."""

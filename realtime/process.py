@@ -1,13 +1,24 @@
 """What a server asks of the system that runs it: an event loop, and to be told when to stop."""
 
 import asyncio
+import errno
+import os
 import signal
+import socket
 import time
 from collections.abc import Callable
+from typing import Final
 
 from realtime.config import LOOP_LAG_SECONDS
 from realtime.counts import Durations
-from realtime.errors import ConfigError
+from realtime.errors import ConfigError, HostError
+
+REMEDIES: Final = {
+    errno.EADDRINUSE: "stop the other program (`ss -ltnp` lists them), or choose another port",
+    errno.EADDRNOTAVAIL: "is it an address of this host? `ip address` lists them",
+    socket.EAI_AGAIN: "does this host reach its name servers?",
+}
+"""Why an address cannot be listened on although it may be right → what to do. All else is the configuration's fault."""
 
 
 def loop_factory(event_loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -38,3 +49,12 @@ def told_to_stop() -> asyncio.Event:
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     return stop
+
+
+def cannot_listen(where: str, error: OSError) -> ConfigError | HostError:
+    """What to raise where an address, told as `where`, cannot be listened on."""
+    # asyncio names no errno where none of a name's addresses is this host's, and puts the address into its words for the others.
+    number = errno.EADDRNOTAVAIL if error.errno is None else error.errno
+    why = str(error.strerror) if isinstance(error, socket.gaierror) else os.strerror(number)
+    told = f"{where}: cannot listen there: {why.lower()}"
+    return HostError(f"{told}; {REMEDIES[number]}") if number in REMEDIES else ConfigError(told)

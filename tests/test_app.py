@@ -10,7 +10,7 @@ import pytest
 
 from realtime.app import build, clusters_of, feed, serving, split
 from realtime.config import Cluster, Settings
-from realtime.errors import ConfigError, SourceUnavailable
+from realtime.errors import HostError, SourceUnavailable
 from realtime.loading import load
 from realtime.source.source import Source
 from tests.fakes import FakeSource
@@ -100,8 +100,8 @@ def test_other_pages_are_another_build(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert found[0] == found[2] != found[1]
 
 
-async def test_a_port_in_use_is_the_operators_fault() -> None:
-    """If the server cannot listen where it should, that is a ConfigError with the address, and the sources are given back."""
+async def test_a_port_in_use_is_the_hosts_matter() -> None:
+    """If the server cannot listen where it should, that is a HostError with the address, and the sources are given back."""
     sources = []
 
     def fake(_: Cluster, __: Settings) -> Source:
@@ -110,7 +110,7 @@ async def test_a_port_in_use_is_the_operators_fault() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"api_port {port}: cannot listen there"):
+        with pytest.raises(HostError, match=f"api_port {port}: cannot listen there"):
             async with serving(load(api_host="127.0.0.1", api_port=port), fake):
                 pass
 

@@ -87,21 +87,25 @@ def test_a_misspelt_key_ends_the_start(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["serve", "demo"])
 def test_a_taken_port_ends_the_start(command: str, taken_port: int, tmp_path: Path) -> None:
-    """A server that cannot listen says where and why, without a traceback, and ends with 2."""
+    """A server that cannot listen says where and why, once, and what to do, without a traceback, and ends with 1."""
     said = run(command, "--port", str(taken_port), folder=tmp_path)
 
-    assert said.code == 2
-    assert f"api_port {taken_port}" in said.stderr
-    assert "in use" in said.stderr
+    assert said.code == 1
+    assert said.stderr.count(str(taken_port)) == 1
+    assert (
+        f"this host: api_host localhost, api_port {taken_port}: cannot listen there: address already in use; stop"
+        in said.stderr
+    )
     assert "Traceback" not in said.stderr
 
 
 def test_a_simulated_exporter_needs_its_port_too(taken_port: int, tmp_path: Path) -> None:
-    """`simulate` on a taken port says so, without a traceback, and ends with 2."""
+    """`simulate` on a taken port says so, without a traceback, and ends with 1."""
     said = run("simulate", "--port", str(taken_port), folder=tmp_path)
 
-    assert said.code == 2
-    assert f"--port {taken_port}" in said.stderr
+    assert said.code == 1
+    assert said.stderr.count(str(taken_port)) == 1
+    assert f"--port {taken_port}: cannot listen there: address already in use; stop" in said.stderr
     assert "Traceback" not in said.stderr
 
 

@@ -1,8 +1,10 @@
 """What a server asks of the system that runs it."""
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import sys
 import time
 from typing import Any
@@ -11,8 +13,8 @@ import pytest
 import uvloop
 
 from realtime.counts import MILLISECONDS, Durations
-from realtime.errors import ConfigError
-from realtime.process import loop_factory, told_to_stop, watch_loop
+from realtime.errors import ConfigError, HostError, RealtimeError
+from realtime.process import cannot_listen, loop_factory, told_to_stop, watch_loop
 
 
 def test_uvloop_is_taken_where_it_is_installed() -> None:
@@ -62,3 +64,24 @@ async def test_a_loop_that_is_held_up_is_seen() -> None:
     watching.cancel()
 
     assert lag.seconds >= 0.14
+
+
+@pytest.mark.parametrize(
+    ("error", "blame"),
+    [
+        (OSError(errno.EADDRINUSE, "('::1', 3001): address already in use"), HostError),
+        (OSError(errno.EADDRNOTAVAIL, "('10.0.0.7', 3001): cannot assign"), HostError),
+        (OSError("could not bind on any address out of [('10.0.0.7', 3001)]"), HostError),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), HostError),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), ConfigError),
+        (OSError(errno.EACCES, "('::1', 80): permission denied"), ConfigError),
+    ],
+    ids=str,
+)
+def test_what_another_start_may_mend_is_the_hosts_matter(error: OSError, blame: type[RealtimeError]) -> None:
+    """An address that is in use, or not there yet, is the host's matter, and has a remedy; one that never can be is the configuration's."""
+    told = cannot_listen("api_port 3001", error)
+
+    assert type(told) is blame
+    assert str(told).count("3001") == 1
+    assert (";" in str(told)) is (blame is HostError)

@@ -3,6 +3,7 @@
 import errno
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -141,6 +142,15 @@ def test_a_bad_configuration_is_not_started_again(tmp_path: Path) -> None:
 
     assert SAYS["RestartPreventExitStatus"] == [str(ended.code)]
     assert SAYS["Restart"] == ["on-failure"]
+
+
+def test_a_port_in_use_is_tried_again(tmp_path: Path) -> None:
+    """A server whose port another program has at the moment ends with a status at which systemd starts it again."""
+    with socket.create_server(("localhost", 0)) as taken:
+        ended = run("serve", folder=tmp_path, API_PORT=str(taken.getsockname()[1]))
+
+    assert ended.code != 0
+    assert str(ended.code) not in SAYS["RestartPreventExitStatus"]
 
 
 # -- its numbers

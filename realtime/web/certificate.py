@@ -29,13 +29,21 @@ def _context(settings: Settings) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        why = error.strerror if not isinstance(error, ssl.SSLError) else "not a certificate and its key"
+        # Without a password OpenSSL asks whoever stands at the terminal for one, and at a renewal the event loop would wait for the answer.
+        context.load_cert_chain(settings.tls_cert, settings.tls_key, password=lambda: b"")
+    except OSError as error:
         raise ConfigError(
-            f"tls_cert {settings.tls_cert}, tls_key {settings.tls_key}: cannot be used: {why}"
+            f"tls_cert {settings.tls_cert}, tls_key {settings.tls_key}: cannot be used: {_why(error)}"
         ) from None
     return context
+
+
+def _why(error: OSError) -> str | None:
+    if not isinstance(error, ssl.SSLError):
+        return error.strerror
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return "the key does not belong to the certificate"
+    return "they must be a certificate and an unencrypted private key, in PEM"
 
 
 def _renewing(settings: Settings, first: ssl.SSLContext) -> Callable[[ssl.SSLObject, str | None, Any], None]:

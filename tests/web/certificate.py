@@ -8,7 +8,13 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import NameOID
 
 
@@ -42,6 +48,12 @@ class Certificate:
             key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
         )
         self.cert.write_bytes(made.public_bytes(Encoding.PEM))
+
+    def encrypt(self, password: str) -> None:
+        """Keep its key under a password."""
+        key = load_pem_private_key(self.key.read_bytes(), None)
+        how = BestAvailableEncryption(password.encode())
+        self.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how))
 
     @property
     def settings(self) -> dict[str, str]:

@@ -3,9 +3,13 @@ buffer that tells its size.
 """
 
 import asyncio
+import os
+import pty
 import socket
 import ssl
+import subprocess
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import structlog
@@ -14,6 +18,7 @@ from cryptography import x509
 from realtime.errors import ConfigError
 from realtime.stream.messages import PONG
 from realtime.web.certificate import tls
+from tests.command import COMMAND, PATIENCE_SECONDS as COMMAND_SECONDS, environment
 from tests.web.certificate import Certificate
 from tests.web.served import PATIENCE_SECONDS, UPGRADE, Serve, Served, served, small_state, until
 
@@ -94,16 +99,56 @@ async def test_a_renewed_certificate_is_taken_up(encrypted: Served, certificate:
     assert [entry["log_level"] for entry in logs] == ["warning"]
 
 
-@pytest.mark.parametrize("broken", ["cert", "key", "gone"])
-def test_a_certificate_that_cannot_be_used_ends_the_start(certificate: Certificate, broken: str) -> None:
-    """A certificate or key that is none, or not there, is told at the start."""
-    if broken == "gone":
-        certificate.cert.unlink()
-    else:
-        getattr(certificate, broken).write_text("garbage")
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        ("gone", "No such file"),
+        ("cert", "a certificate and an unencrypted private key, in PEM"),
+        ("key", "a certificate and an unencrypted private key, in PEM"),
+        ("another's key", "the key does not belong to the certificate"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_ends_the_start(
+    certificate: Certificate, broken: str, why: str
+) -> None:
+    """A certificate or key that is none, or not there, or not the other's, is told at the start."""
+    match broken:
+        case "gone":
+            certificate.cert.unlink()
+        case "another's key":
+            before = certificate.cert.read_bytes()
+            certificate.make()
+            certificate.cert.write_bytes(before)
+        case _:
+            getattr(certificate, broken).write_text("garbage")
 
-    with pytest.raises(ConfigError, match="tls_cert"):
+    with pytest.raises(ConfigError, match=f"tls_cert .*: cannot be used: .*{why}"):
         tls(served(**certificate.settings).site.settings)
+
+
+def test_nobody_is_asked_for_a_keys_password(certificate: Certificate, tmp_path: Path) -> None:
+    """An encrypted key is refused at once: nobody stands at a server's terminal, though there be one."""
+    certificate.encrypt("hunter2")
+    terminal, own = pty.openpty()
+    with subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *COMMAND, "serve", "--port", "0"],
+        cwd=tmp_path,
+        env=environment(TLS_CERT=str(certificate.cert), TLS_KEY=str(certificate.key)),
+        stdin=own,
+        stdout=own,
+        stderr=own,
+    ) as server:
+        os.close(own)
+        try:
+            code = server.wait(COMMAND_SECONDS)
+            said = os.read(terminal, 65_536)
+        finally:
+            server.kill()
+            os.close(terminal)
+
+    assert code == 2
+    assert b"an unencrypted private key" in said
+    assert b"pass phrase" not in said
 
 
 async def test_everything_works_encrypted(encrypted: Served) -> None:
