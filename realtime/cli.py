@@ -19,6 +19,7 @@ from realtime.config import Cluster, Settings
 from realtime.errors import ConfigError, HostError, SourceError
 from realtime.files import allow_many_connections, within
 from realtime.loading import load
+from realtime.pbs.summary import STATES
 from realtime.process import cannot_listen, loop_factory, told_to_stop
 
 if TYPE_CHECKING:
@@ -113,10 +114,15 @@ def check(config: Config = None) -> None:
     from realtime.app import now_ms, policy
     from realtime.check import inspect
     from realtime.state.freshness import Freshness
+    from realtime.web.access import proofs_of
+    from realtime.web.certificate import tls
 
     settings = _settings(config, None)
 
     async def checking() -> bool:
+        # Files that would end the start of a server end this, too.
+        proofs_of(settings)
+        tls(settings)
         good = True
         for cluster in await _clusters(settings):
             async with _opened(cluster, settings) as source:
@@ -209,9 +215,7 @@ def _tell(finding: "Finding") -> None:
         for name, source in finding.sources.items():
             told = f"{name}: node states as of dialect {source['dialect']}, told by {source['decidedBy']}"
             _line(out, "  exporter ", "", told)
-        states = ", ".join(
-            f"{nodes[state]} {state}" for state in ("free", "busy", "offline", "down") if state in nodes
-        )
+        states = ", ".join(f"{nodes[state]} {state}" for state in STATES if nodes.get(state))
         _line(out, "  nodes    ", "", f"{nodes.get('total', 0)}" + (f": {states}" if states else ""))
         counts = ", ".join(f"{jobs.get(state, '?')} {state}" for state in ("running", "queued", "held"))
         _line(out, "  jobs     ", "", counts)

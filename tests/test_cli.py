@@ -131,6 +131,48 @@ def test_check_tells_what_it_found(
     assert f"exporter {job_name}: node states as of dialect exporter, told by code" in said.stdout
 
 
+def test_check_tells_of_every_node(
+    start_victoria_metrics: Callable[..., VictoriaMetrics], tmp_path: Path
+) -> None:
+    """The states that `check` counts add up to its number of nodes, those with a word that nobody knows too."""
+    source = start_victoria_metrics()
+    source.import_text("".join(f'pbs_node_state{{node="n{code}"}} {code}\n' for code in (1, 4, 7)))
+    source.flush()
+
+    said = run("check", folder=tmp_path, PROMETHEUS_URL=source.url, PBS_NODE_STATE_DIALECT="exporter")
+
+    assert "  nodes    3: 1 free, 1 down, 1 unknown\n" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("key", "settings"),
+    [
+        ("auth_tokens_file", {"AUTH": "tokens", "AUTH_TOKENS_FILE": "nowhere"}),
+        ("tls_cert", {"TLS_CERT": "nowhere", "TLS_KEY": "nowhere"}),
+        (
+            "jwt_key_file",
+            {
+                "AUTH": "jwt",
+                "JWT_KEY_FILE": "nowhere",
+                "JWT_AUDIENCE": "realtime",
+                "JWT_ISSUER": "https://idp",
+            },
+        ),
+    ],
+)
+@pytest.mark.parametrize("command", ["serve", "check"])
+def test_a_file_that_cannot_be_read_ends_the_start(
+    command: str, key: str, settings: dict[str, str], closed_port: int, tmp_path: Path
+) -> None:
+    """A file without which `serve` would not start is told by `check` too, before it looks at the source, and both end with 2."""
+    said = run(command, folder=tmp_path, PROMETHEUS_URL=f"http://127.0.0.1:{closed_port}", **settings)
+
+    assert said.code == 2
+    assert f"configuration: {key}" in said.stderr
+    assert "No such file or directory" in said.stderr
+    assert said.stdout == ""
+
+
 def test_check_prints_labels_as_they_stand(
     start_victoria_metrics: Callable[..., VictoriaMetrics], capture: Callable[[str], str], tmp_path: Path
 ) -> None:

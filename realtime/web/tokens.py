@@ -112,22 +112,28 @@ class Tokens:
             if line.split("#")[0].strip()
         ]
         self._callers = {caller.proof[:LOOKED_UP_BY]: caller for caller in callers}
+        if not callers:
+            log.warning(
+                "no token is listed, so nobody is let in", file=str(self._path), do="realtime token new"
+            )
 
     def _caller(self, number: int, words: list[str]) -> Caller:
         """One line's. What is wrong is said without repeating it: it may be a token."""
         problem = f"auth_tokens_file: {self._path}, line {number}: "
         if words[0] not in list(Role):
-            raise ConfigError(f"{problem}begins with a role: {', '.join(Role)}")
+            raise ConfigError(f"{problem}must begin with a role: {', '.join(Role)}")
         kind, _, digits = (words[1] if len(words) > 1 else "").partition(":")
         if kind + ":" != DIGEST_PREFIX or len(digits) != 64 or not set(digits) <= set("0123456789abcdef"):
-            raise ConfigError(f"{problem}a hash follows the role, as `realtime token new` prints it")
+            raise ConfigError(f"{problem}a hash must follow the role, as `realtime token new` prints it")
         names, expires_at = words[2:], None
         if names and names[0].startswith("until="):
             expires_at = _instant(names.pop(0).removeprefix("until="))
             if expires_at is None:
-                raise ConfigError(f"{problem}until= is a time such as 2027-01-31T00:00:00Z")
+                raise ConfigError(f"{problem}until= must be a time, such as 2027-01-31T00:00:00Z")
         if any(name.startswith(PREFIX) and len(name) >= LENGTH for name in names):
-            raise ConfigError(f"{problem}a name may follow the hash, but not a token: it is kept nowhere")
+            raise ConfigError(
+                f"{problem}a name may follow the hash, but a token must not: it is kept nowhere"
+            )
         return Caller(
             Role(words[0]), " ".join(names) or f"token {digits[:8]}", expires_at, bytes.fromhex(digits)
         )

@@ -12,6 +12,8 @@ from realtime.web.caller import Role
 from realtime.web.tokens import Tokens, line_of, new_token
 from tests.command import run
 
+LOCKED = "no token is listed, so nobody is let in"
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -112,15 +114,26 @@ async def test_a_change_of_the_file_counts(path: Path) -> None:
 
 
 async def test_an_empty_file_lets_nobody_in(path: Path) -> None:
-    """Who empties the file has taken back every token."""
+    """Who empties the file has taken back every token, and is warned of that."""
     token = new_token()
     write(path, line_of(token, Role.VIEWER))
     tokens = Tokens(path)
     write(path, "")
-    await tokens.refresh()
+    with structlog.testing.capture_logs() as logs:
+        await tokens.refresh()
 
     with pytest.raises(RequestError):
         await tokens.caller(token)
+    assert [entry["event"] for entry in logs if entry["log_level"] == "warning"] == [LOCKED]
+
+
+def test_a_file_without_a_token_is_told_at_the_start(path: Path) -> None:
+    """Who begins with a file of comments alone is warned, and not stopped: a token may follow."""
+    write(path, "# none yet")
+    with structlog.testing.capture_logs() as logs:
+        Tokens(path)
+
+    assert [(entry["event"], entry["file"]) for entry in logs] == [(LOCKED, str(path))]
 
 
 @pytest.mark.parametrize("after", ["gone", "garbage"])
