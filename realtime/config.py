@@ -5,7 +5,6 @@ upper case, those of the environment. `PROMETHEUS_*`, `API_*`, `CORS_ORIGIN`, `D
 of the backend that this server replaces, so a `.env` of that one works.
 """
 
-from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -19,7 +18,6 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     YamlConfigSettingsSource,
@@ -136,9 +134,6 @@ class Settings(Source, Entrance, BaseSettings):
     api_host: str = "localhost"
     """Address to listen on. `0.0.0.0` for every interface."""
 
-    cors_origin: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
-    """Origins (comma-separated) whose pages may read this server. `*` allows all, without credentials."""
-
     log_level: Literal["debug", "info", "warn", "warning", "error"] = "info"
     """The least that is logged."""
 
@@ -236,15 +231,6 @@ class Settings(Source, Entrance, BaseSettings):
 
     max_glob_length: int = Field(default=128, gt=0, le=1_000)
     """Characters in one glob."""
-
-    @field_validator("cors_origin", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            value = value.split(",")
-        if isinstance(value, Iterable):
-            return tuple(str(origin).strip().rstrip("/") for origin in value if str(origin).strip())
-        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ Limits count readers, not messages: what they cost is paid once a connection or 
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -18,6 +19,12 @@ SIGNATURES: Final = frozenset(
 """JWT algorithms. Those with a shared secret and those with a public key are never allowed together: a public key must not be taken for a
 secret (RFC 8725, section 2.1)."""
 
+ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+"""What a browser sends of a page (RFC 6454, section 6.2); a name with other letters it sends in its ASCII form."""
+
+OWN_PORT: Final = re.compile(r"^(http(?=.*:80$)|https(?=.*:443$))(://.*):[0-9]+$")
+"""The port that goes without saying, which browsers leave out."""
+
 Texts = Annotated[tuple[str, ...], NoDecode]
 """In the environment separated by commas."""
 
@@ -28,6 +35,9 @@ class Entrance(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True, frozen=True)
 
     # -- the lock
+
+    cors_origin: Texts = ("http://localhost:3000",)
+    """Origins whose pages may read this server. `*` allows all, without credentials."""
 
     tls_cert: str = ""
     """File with the certificate and its chain (PEM); with `tls_key` the server speaks HTTPS. A renewed file is taken up without a restart."""
@@ -119,7 +129,7 @@ class Entrance(BaseModel):
     keep_alive_seconds: float = Field(default=75.0, gt=0, le=3_600)
     """A connection without a request is closed after so long; longer than the 60 s of nginx and most balancers, so that they close first."""
 
-    @field_validator("jwt_algorithms", "trusted_proxies", mode="before")
+    @field_validator("cors_origin", "jwt_algorithms", "trusted_proxies", mode="before")
     @classmethod
     def _are_items(cls, value: object) -> object:
         if isinstance(value, str):
@@ -127,6 +137,17 @@ class Entrance(BaseModel):
         if isinstance(value, Iterable):
             return tuple(text for item in value if (text := str(item).strip()))
         return value
+
+    @field_validator("cors_origin")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers write them, since they are compared letter by letter: in lower case, without the scheme's own port."""
+        origins = tuple(origin.rstrip("/").lower() for origin in given)
+        if not all(origin == "*" or ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError(
+                "allowed: SCHEME://HOST[:PORT] without a path, such as http://localhost:3000, or *"
+            )
+        return tuple(OWN_PORT.sub(r"\1\2", origin) for origin in origins)
 
     @field_validator("jwt_algorithms")
     @classmethod

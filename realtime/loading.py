@@ -1,10 +1,11 @@
 """Reading the configuration, and saying in one line a fault what is wrong with it."""
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
 import yaml
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -13,6 +14,26 @@ from realtime.errors import ConfigError
 
 SECRETS: Final = frozenset({"prometheus_url", "prometheus_password", "prometheus_token", "jwt_keys_url"})
 """Keys whose value is never echoed; a URL may hold a password."""
+
+NAME: Final = "up to 63 letters, digits, dots, hyphens and underscores, the first a letter or digit"
+FORMS: Final = {
+    "name": NAME,
+    "cluster_name": NAME,
+    "clusters": "a list of mappings, each with a name",
+    "pbs_exporter_prefix": "letters, digits, underscores and colons",
+    "pbs_exporter_labels": "a mapping of labels (letters, digits, underscores; no digit first) to texts",
+}
+KINDS: Final[dict[Any, str]] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    SecretStr: "text",
+}
+BOUNDS: Final = {"ge": " from {}", "gt": " above {}", "le": ", at most {}"}
+"""What a key may hold, in an operator's words: by key, by type, by limit."""
+
+EVERY_KEY: Final = "config/realtime.example.yaml"
 
 EXAMPLES: Final = {
     "clusters": '[{"name": "hopper", "prometheus_url": "http://vm:8428"}]',
@@ -60,24 +81,66 @@ def _check_keys(path: Path) -> None:
         raise ConfigError(f"{path}: must be a mapping of keys to values")
     unknown = [str(key) for key in content if key not in Settings.model_fields]
     if unknown:
-        raise ConfigError(f"{path}: unknown key {', '.join(unknown)}; {_allowed(Settings)}")
+        raise ConfigError("\n".join(f"{path}: unknown key {key}; {_meant(key, Settings)}" for key in unknown))
 
 
-def _allowed(model: type[Settings | Cluster]) -> str:
-    return f"allowed: {', '.join(sorted(model.model_fields))}"
+def _meant(key: str, model: type[Settings | Cluster]) -> str:
+    """What to do about a key that nothing reads there."""
+    if key.lower() in model.model_fields:
+        return f"in a file keys are in lower case: {key.lower()}"
+    if key in Settings.model_fields:
+        return "it stands at the top level, not in a cluster"
+    close = get_close_matches(key.lower(), model.model_fields, n=1)
+    return "".join(f"did you mean {name}? " for name in close) + f"{EVERY_KEY} has every key"
 
 
 def _explain(fault: Any) -> str:
     """One validation fault as `key: given X; allowed: Y`. X is shown only of a key that we know, that is no secret and holds one value:
     what stands in a wrong place may be a password.
     """
-    key = ".".join(str(part) for part in fault["loc"])
+    place = fault["loc"]
+    key = ".".join(str(part) for part in place)
     if fault["type"] == "extra_forbidden":
-        return f"{key}: unknown key; {_allowed(Cluster)}"
-    rule = str(fault["msg"]).removeprefix("Value error, ")
-    names = [part for part in fault["loc"] if isinstance(part, str)]
-    known = bool(names) and names[-1] in Settings.model_fields.keys() | Cluster.model_fields.keys()
-    scalar = isinstance(fault["input"], str | int | float | bool) and fault["loc"][-1:] == tuple(names[-1:])
-    shown = known and scalar and SECRETS.isdisjoint(names)
-    given = f"given {fault['input']!r}; " if shown else ""
+        return f"{key}: unknown key; {_meant(str(place[-1]), Cluster)}"
+    if fault["type"] == "value_error":
+        rule = str(fault["msg"]).removeprefix("Value error, ")
+    else:
+        rule = f"allowed: {_allowed(place)}"
+    names = [part for part in place if isinstance(part, str)]
+    given = ""
+    if fault["type"] == "missing":
+        given = "missing; "
+    elif fault["input"] is None:
+        given = "given nothing; "
+    elif (
+        names
+        and names[-1] in Settings.model_fields.keys() | Cluster.model_fields.keys()
+        and isinstance(fault["input"], str | int | float | bool)
+        and place[-1:] == tuple(names[-1:])
+        and SECRETS.isdisjoint(names)
+    ):
+        given = f"given {fault['input']!r}; "
     return f"{key}: {given}{rule}" if key else rule
+
+
+def _allowed(place: tuple[str | int, ...]) -> str:
+    """What may stand at a place that holds something else."""
+    match place:
+        case ("clusters", int()):
+            return "a mapping of a cluster's keys to values, with its name"
+        case ("clusters", int(), str() as key, *_):
+            field = Cluster.model_fields[key]
+        case (str() as key, *_):
+            field = Settings.model_fields[key]
+    if key in FORMS:
+        return FORMS[key]
+    if get_origin(field.annotation) is Literal:
+        *most, last = get_args(field.annotation)
+        return f"{', '.join(most)} or {last}"
+    kind = KINDS.get(field.annotation, "a list, or texts separated by commas")
+    return kind + "".join(
+        words.format(getattr(rule, bound))
+        for bound, words in BOUNDS.items()
+        for rule in field.metadata
+        if hasattr(rule, bound)
+    )

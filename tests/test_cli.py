@@ -74,7 +74,7 @@ def test_a_wrong_variable_ends_the_start(command: str, name: str, value: str, tm
 
 
 def test_a_misspelt_key_ends_the_start(tmp_path: Path) -> None:
-    """A key of the file that nothing reads is named, with those that are allowed, and `serve` ends with 2."""
+    """A key of the file that nothing reads is named, with the one that was meant, and `serve` ends with 2."""
     (tmp_path / "realtime.yaml").write_text("poll_interval_second: 5\n")
 
     said = run("serve", "--config", "realtime.yaml", folder=tmp_path)
