@@ -1,4 +1,4 @@
-"""`realtime serve | demo | simulate | check`.
+"""`realtime serve | demo | simulate | check | token new | version`.
 
 The web stack is imported by the commands that need it: `realtime --help` answers at once.
 """
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from realtime.source.source import Source
 
 app = typer.Typer(
-    help="Live state of PBS Pro clusters, from VictoriaMetrics to every screen.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -48,6 +47,21 @@ T = TypeVar("T")
 console = Console(stderr=True, highlight=False)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def realtime(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Live state of PBS Pro clusters, from VictoriaMetrics to every screen."""
+
+
 @app.command()
 def serve(config: Config = None, port: Port = None) -> None:
     """Serve the configured clusters."""
@@ -63,7 +77,9 @@ def demo(
     from realtime.app import now_ms
     from realtime.source.simulator import SimulatedCluster, SimulatedSource
 
-    settings = _settings(config, port, cluster_name="hopper", clusters=())
+    # What the operator says of the source, of the encoding of its states above all, is not true of a simulated one.
+    defaults = Cluster(name="hopper").model_dump(exclude={"name"})
+    settings = _settings(config, port, cluster_name="hopper", clusters=(), **defaults)
 
     def simulated(_: Cluster, __: Settings) -> SimulatedSource:
         cluster = SimulatedCluster(nodes, seed=seed, pace=pace)

@@ -62,7 +62,7 @@ def within(settings: Settings, files: int) -> Settings:
     if settings.max_connections <= streams:
         return settings
     log.warning(
-        "fewer connections than max_connections: each is an open file, and this server may open too few",
+        "max_connections lowered to fit the open-file limit",
         max_connections=settings.max_connections,
         files=files,
         connections=streams,

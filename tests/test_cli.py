@@ -52,6 +52,11 @@ def test_version_prints_the_version(tmp_path: Path) -> None:
     assert run("version", folder=tmp_path) == (0, f"{__version__}\n", "")
 
 
+def test_version_is_an_option_too(tmp_path: Path) -> None:
+    """`--version` prints what `version` does, and needs no command."""
+    assert run("--version", folder=tmp_path) == (0, f"{__version__}\n", "")
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -257,6 +262,23 @@ def test_a_demo_serves_and_stops_when_told(how: signal.Signals, tmp_path: Path) 
     assert [cluster["name"] for cluster in health["clusters"]] == ["hopper"]
     assert b"event: bye\n" in rest
     assert code == 0
+
+
+def test_a_demo_does_not_obey_what_is_true_of_another_source(tmp_path: Path) -> None:
+    """What the operator says of the real source makes no node of the demo's unknown, and takes none away."""
+    said = {
+        "PBS_NODE_STATE_DIALECT": "seed",
+        "PBS_EXPORTER_PREFIX": "site_",
+        "PBS_INFER_BUSY": "off",
+        "PBS_EXPORTER_LABELS": '{"cluster": "vanda"}',
+    }
+    with serving("demo", "--port", "0", folder=tmp_path, **said) as server:
+        until_ready(server.url)
+        with urllib.request.urlopen(f"{server.url}/api/stats/cluster", timeout=STOP_SECONDS) as answer:
+            stats = json.load(answer)
+
+    assert (stats["totalNodes"], stats["unknownNodes"]) == (46, 0)
+    assert stats["busyNodes"] > 0
 
 
 def test_a_server_without_a_source_stays_up(closed_port: int, tmp_path: Path) -> None:

@@ -95,4 +95,4 @@ SLACK_MS: Final = 15_000
 UNLEARNED_MS: Final = 180_000
 """Until two scrapes were seen: the exporter's own 60 s, thrice."""
 
-LATE: Final = "the source answers, but its newest sample is older than three scrapes: the exporter, or the scraping of it, is late, or the clocks differ"
+LATE: Final = "the source answers, but its newest sample is so old that it counts as stale: the exporter, or the scraping of it, is late, or the clocks differ"

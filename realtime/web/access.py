@@ -44,9 +44,6 @@ FORBIDDEN: Final = 4503
 
 CLOSE_CODES: Final = {401: BAD_TOKEN, 403: FORBIDDEN, 503: OVERLOADED}
 
-KEYS_SECONDS: Final = 5.0
-"""By then a provider's keys may be there."""
-
 BEARER: Final = "bearer"
 
 LOGGED_PER_SECOND: Final = 0.1
@@ -148,7 +145,8 @@ class Gate:
         try:
             caller = request[CALLER] = await self._identify(request, terms)
         except RequestError as error:
-            seconds = KEYS_SECONDS if error.status == HTTPStatus.SERVICE_UNAVAILABLE else 0.0
+            unavailable = error.status == HTTPStatus.SERVICE_UNAVAILABLE
+            seconds = request.app[SITE].retry_seconds(error.code) if unavailable else 0.0
             return Refusal(error.status, CLOSE_CODES[error.status], error.code, error.detail, seconds)
         if not caller.may(role):
             return Refusal(403, FORBIDDEN, "forbidden", f"this is for the role {role}, not {caller.role}")
@@ -169,7 +167,7 @@ class Gate:
                     "forbidden_origin", "a page of this origin may not use this login", status=403
                 )
             return await self.known(token)
-        raise RequestError("no_token", "this needs a token; see docs/security.md", status=401)
+        raise RequestError("no_token", "this needs a token; /docs says how to show one", status=401)
 
     async def known(self, token: str) -> Caller:
         """Whose token this is. Raises RequestError."""

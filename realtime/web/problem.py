@@ -3,9 +3,9 @@
 A problem tells what the reader can do about it, and never an upstream URL, a credential or a traceback.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Final
 
 import orjson
 import structlog
@@ -13,9 +13,6 @@ from aiohttp import web
 
 from realtime.errors import RequestError, SourceError, SourceUnavailable
 from realtime.web.site import SITE
-
-RETRY_AFTER: Final = {"Retry-After": "5"}
-"""A poll interval later there may be data."""
 
 log = structlog.get_logger()
 
@@ -54,13 +51,17 @@ async def problems(
             error.status,
             error.detail,
             code=error.code,
-            headers=RETRY_AFTER if error.status == HTTPStatus.SERVICE_UNAVAILABLE else None,
+            headers=_retry_after(request, error.code)
+            if error.status == HTTPStatus.SERVICE_UNAVAILABLE
+            else None,
         )
     except SourceError as error:
         status = (
             HTTPStatus.SERVICE_UNAVAILABLE if isinstance(error, SourceUnavailable) else HTTPStatus.BAD_GATEWAY
         )
-        return problem(status, str(error), code="source_failed", headers=RETRY_AFTER)
+        return problem(
+            status, str(error), code="source_failed", headers=_retry_after(request, "source_failed")
+        )
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
@@ -75,13 +76,17 @@ async def problems(
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the server's log says more")
 
 
+def _retry_after(request: web.Request, code: str) -> dict[str, str]:
+    return {"Retry-After": str(max(1, math.ceil(request.app[SITE].retry_seconds(code))))}
+
+
 def _has_left(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
 def _explain(error: web.HTTPException, request: web.Request) -> str:
     if isinstance(error, web.HTTPNotFound):
-        return "there is nothing here; the README lists the endpoints"
+        return "there is nothing here; /docs lists what there is"
     if isinstance(error, web.HTTPMethodNotAllowed):
         return f"{request.method} is not allowed here; allowed: {', '.join(sorted(error.allowed_methods))}"
     return error.text or error.reason

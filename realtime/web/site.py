@@ -60,6 +60,15 @@ class Site:
         """When a reader should come back: at random, so that not all do at once."""
         return random.randint(1_000, self.settings.retry_max_ms)  # noqa: S311 — no secret
 
+    def retry_seconds(self, code: str) -> float:
+        """When it may help to ask again what was answered with a 503 of this code."""
+        match code:
+            case "restarting":
+                return self.retry_ms() / 1000
+            case "no_keys":
+                return self.settings.jwt_keys_retry_seconds
+        return self.settings.poll_interval_seconds  # by then there may be data
+
     def in_background(self, work: Coroutine[Any, Any, Any]) -> None:
         """Run a goodbye to its end without waiting for it."""
         task = asyncio.create_task(work)

@@ -28,9 +28,7 @@ LEFT: Final = 4
 FILES: Final = 300
 
 REFUSES: Final = "no more connections can be accepted"
-FEWER: Final = (
-    "fewer connections than max_connections: each is an open file, and this server may open too few"
-)
+FEWER: Final = "max_connections lowered to fit the open-file limit"
 
 
 class Kept:

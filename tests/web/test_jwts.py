@@ -358,6 +358,29 @@ async def test_the_only_key_needs_no_name(provider: Provider, fetching: JsonWebT
 # -- on a server
 
 
+async def test_without_keys_everyone_is_told_when_they_are_fetched_again(
+    serve: Serve, provider: Provider
+) -> None:
+    """At the gate and at the login, a token that cannot be checked is 503 until the keys are fetched again."""
+    provider.status = 500
+    server = await serve(
+        auth="jwt",
+        jwt_audience=AUDIENCE,
+        jwt_issuer=ISSUER,
+        jwt_keys_url=provider.url,
+        jwt_keys_retry_seconds=33,
+    )
+    headers = {"Authorization": f"Bearer {signed(kid='one')}"}
+    with structlog.testing.capture_logs():
+        answers = [
+            await server.get("/api/state", **headers),
+            await server.ask("POST", "/api/session", **headers),
+        ]
+
+    for answer in answers:
+        assert (answer.status, answer.json["code"], answer.headers["Retry-After"]) == (503, "no_keys", "33")
+
+
 async def test_a_stream_ends_with_its_token(serve: Serve, public: Path) -> None:
     """A stream ends with 4002 when its JWT does, unless another was shown before."""
     server = await serve(

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from aiohttp import web
 
-from tests.web.served import Served, served, until
+from tests.web.served import Serve, Served, served, until
 
 SECRET = "http://operator:hunter2@upstream:8428"
 
@@ -48,7 +48,7 @@ async def test_what_is_not_there_is_a_problem(server: Served, path: str) -> None
 
     assert (answer.status, answer.json["status"]) == (404, 404)
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json["error"] == "there is nothing here; the README lists the endpoints"
+    assert answer.json["error"] == "there is nothing here; /docs lists what there is"
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,18 @@ async def test_what_is_not_allowed_is_a_problem(
     assert answer.headers["Content-Type"] == "application/problem+json"
     if method != "HEAD":
         assert answer.json["error"].startswith(f"{method} is not allowed here; allowed: ")
+
+
+@pytest.mark.parametrize(("interval", "told"), [(7.0, "7"), (0.25, "1"), (2.5, "3")])
+async def test_data_are_asked_for_again_when_they_may_be_there(
+    serve: Serve, interval: float, told: str
+) -> None:
+    """A 503 for want of data names the time of the next poll, in whole seconds and at least one."""
+    server = await serve(poll_interval_seconds=interval)
+
+    answer = await server.get("/api/nodes")
+
+    assert (answer.status, answer.headers["Retry-After"]) == (503, told)
 
 
 async def test_our_own_fault_is_told_without_its_insides(server: Served) -> None:

@@ -36,6 +36,17 @@ async def test_readers_come_back_at_different_times() -> None:
     assert max(times) - min(times) > 3000
 
 
+async def test_asking_again_is_for_when_it_may_help() -> None:
+    """After a 503 it may help to ask again when keys are fetched again, when the next poll is due, or, of a restart, at a time of one's own."""
+    site = served(retry_max_ms=5000, poll_interval_seconds=7, jwt_keys_retry_seconds=11).site
+    restarts = {site.retry_seconds("restarting") for _ in range(50)}
+
+    assert site.retry_seconds("no_keys") == 11
+    assert site.retry_seconds("no_data_yet") == site.retry_seconds("source_failed") == 7
+    assert len(restarts) > 40
+    assert max(restarts) <= 5
+
+
 async def test_a_goodbye_is_remembered_until_it_is_said() -> None:
     """Work in the background is listed while it lasts, so that a shutdown can wait for it, and no longer."""
     site = served().site
