@@ -1,4 +1,5 @@
-"""Every key of the configuration, once, with its unit in its name and its reason below it.
+"""Every key of the configuration, once, with its unit in its name and its reason below it; those about who is let in, and how much one caller
+may take, stand in `entrance.py`.
 
 Precedence: environment, `.env`, the YAML file (`--config`), the defaults here. The keys in lower case are those of the YAML file; in
 upper case, those of the environment. `PROMETHEUS_*`, `API_*`, `CORS_ORIGIN`, `DATA_CACHE_TTL` and `LOG_LEVEL` keep the names and units
@@ -67,7 +68,7 @@ class Source(BaseModel):
     """Only series with these labels too, as `{cluster: hopper}` or, in the environment, `{"cluster": "hopper"}`."""
 
     pbs_node_state_dialect: Literal["auto", "exporter", "seed", "fork", "label"] = "auto"
-    """How `pbs_node_state` is encoded. `auto` tells from the data; docs/protocol.md says how."""
+    """How `pbs_node_state` is encoded. `auto` tells from the data; `pbs/dialect.py` says how."""
 
     pbs_memory_unit: Literal["auto", "GiB", "bytes"] = "auto"
     """Unit of `pbs_node_mem_total` and `_used`, whose names do not tell. `auto`: bytes if any is a million or more."""
@@ -135,7 +136,7 @@ class Settings(Source, Entrance, BaseSettings):
     """Address to listen on. `0.0.0.0` for every interface."""
 
     log_level: Literal["debug", "info", "warn", "warning", "error"] = "info"
-    """The least that is logged."""
+    """The lowest level that is logged."""
 
     log_format: Literal["console", "json"] = "console"
     """A line an event: in words for people, or as JSON for a collector of logs."""

@@ -1,7 +1,7 @@
 """What happened, in plain numbers that only grow. Each is kept by the room that knows, and read by `web/metrics.py` when somebody asks.
 
-What is done once a delivery counts nothing: whom a publication was brought to is counted once a batch, and taken off again, in the rare
-places where that happens, is whoever was not told after all.
+Nothing is counted per delivery: the readers of a publication are counted once a batch, and in the few places where one of them is not told after
+all, it is subtracted again.
 """
 
 from bisect import bisect_left
@@ -94,7 +94,7 @@ class Stream(Protocol):
 
 
 CLOSE_CODES: Final = frozenset(range(1000, 1016))
-"""Those that a reader may say and are told apart: of its own making it has a thousand more."""
+"""Readers' close codes that are counted one by one. A reader may send thousands of others; these are counted together, as `other`."""
 
 
 @dataclass(slots=True)

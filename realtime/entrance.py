@@ -57,7 +57,7 @@ class Entrance(BaseModel):
     the browser is closed, for computers that people share."""
 
     auth_check_seconds: float = Field(default=1.0, gt=0, le=60)
-    """How often it is looked whether a stream's token has expired or was taken out of the file: for so long a revoked one may go on."""
+    """How often streams are checked for tokens that have expired or were taken out of the file: a stream may outlive its token by this much."""
 
     ticket_seconds: float = Field(default=30.0, gt=0, le=600)
     """How long a ticket waits to be used: a page asks for one and connects at once, and what leaks later is worth nothing."""

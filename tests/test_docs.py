@@ -46,6 +46,11 @@ ADDRESS: Final = "localhost:3001"
 
 CLOSE_CODES: Final = (1000, 1001, 1002, 1007, 1009, 1012, 1013, 4000, 4001, 4002, 4500, 4501, 4503, 4504)
 
+DOCUMENTS: Final = [
+    path.relative_to(ROOT).as_posix()
+    for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")))
+]
+
 SETTING: Final = re.compile(r"^#(?=\S|  )", re.MULTILINE)
 """What makes a line of the example a comment that is a setting, not a sentence."""
 
@@ -194,9 +199,7 @@ def test_the_readmes_configuration_loads(block: str, tmp_path: Path) -> None:
     assert [cluster.prometheus_timeout for cluster in load(path).feeds] == [5_000, 5_000]
 
 
-@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "docs/protocol.md", "docs/client.md", "docs/kiosk.md", "docs/operations.md", "docs/security.md", *(
-    path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs" / "decisions").glob("*.md"))
-)])  # fmt: skip
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     """A link to a file of the project leads to one, and to a heading that is there."""
     path = ROOT / document
@@ -207,6 +210,13 @@ def test_links_lead_somewhere(document: str) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def test_every_document_is_in_the_readme() -> None:
+    """Whoever has the README finds every other document."""
+    linked = re.findall(r"\]\(([^)#]*\.md)", README)
+
+    assert {name for name in DOCUMENTS if Path(name).parent == Path("docs")} <= set(linked)
 
 
 # -- the protocol
@@ -585,10 +595,16 @@ async def state_of(server: Running) -> dict[str, Any]:
 
 
 def test_every_fault_that_is_documented_is_in_a_test() -> None:
-    """Each file of tests that docs/resilience.md names is there, and each that injects faults is named."""
+    """Each row of docs/resilience.md names a file of tests, where it is; and each file that injects faults is named."""
     told = (ROOT / "docs" / "resilience.md").read_text()
-    named = set(re.findall(r"`(?:tests/(?:\w+/)*)?(test_\w+\.py)`", told))
-    there = {path.name for path in (ROOT / "tests" / "resilience").glob("test_*.py")}
+    rows = re.findall(r"^\| .*\|$", told, re.MULTILINE)
+    faults = [row for row in rows if not row.startswith("| what happens ")]
+    named = set(re.findall(r"`((?:\w+/)*test_\w+\.py)`", told))
+    files = {ROOT / ("" if "/" in name else "tests/resilience") / name for name in named}
+    there = set((ROOT / "tests" / "resilience").glob("test_*.py"))
 
-    assert there - named == {"test_oracle.py", "test_soak.py"}
-    assert named <= {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    assert len(faults) > 30
+    for row in faults:
+        assert re.search(r"`(?:\w+/)*test_\w+\.py`[^|]*\|$", row), row
+    assert {path.name for path in there - files} == {"test_oracle.py", "test_soak.py"}
+    assert [path for path in files if not path.exists()] == []

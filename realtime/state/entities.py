@@ -1,5 +1,5 @@
-"""What an entity of each topic holds: its fields, their types and units. Read by no code on its way: the documents that the server gives of
-itself are made of these (`web/openapi.py`, `web/asyncapi.py`), and tests hold every body and message to them.
+"""The fields of each topic's entities, with their types and units. Nothing that makes or sends an entity reads these: the server's own documents
+are made of them (`web/openapi.py`, `web/asyncapi.py`), and tests check every body and message against them.
 
 A field that may be unknown is NotRequired: absent, never null, never a zero that nobody told.
 """

@@ -86,7 +86,7 @@ class Edition:
         return self.after(cursor.revision)
 
     def after(self, revision: int | None) -> Message | None:
-        """As `since`, for a reader who was told `revision` of this epoch, or nothing yet: the way of every delivery."""
+        """As `since`, for a reader who was told `revision` of this epoch, or nothing yet. Every delivery passes here."""
         if self._seen != self._store.revision:
             self._follow()
         return self._diffs.get(revision) or self._made(revision)

@@ -41,7 +41,7 @@ class Outlet(Protocol):
 
 
 NOTHING: Final = -1
-"""Stands for what was taken when nothing was left to take: whatever is sent next has waited since then at most."""
+"""The value of `taken` while nothing is outstanding: what is sent next cannot have waited since before that."""
 
 
 class Subscriber:
@@ -115,7 +115,7 @@ class Subscriber:
         if message is None:
             self.edition.counts.unmoved += 1
             return
-        # As `tell`, written out: this is the way of every delivery.
+        # As `tell`, written out, since every delivery passes here.
         if self.outlet.send(message) and not self.waiting:
             self.watch_drain(now)
         self.revision = message.revision

@@ -68,7 +68,7 @@ class Rate:
         return 0.0
 
     def _forget(self, now: float) -> None:
-        """Those who are owed nothing; if all are owed something, the half that has been here longest."""
+        """Drop callers whose whole share is free again; if that leaves too many, also those that have been here longest."""
         self._due = {key: due for key, due in self._due.items() if due > now}
         for key in list(self._due)[: MOST_KEYS // 2] if len(self._due) > MOST_KEYS // 2 else ():
             del self._due[key]

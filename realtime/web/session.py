@@ -44,7 +44,7 @@ async def log_in(request: web.Request) -> web.Response:
 
 
 async def who(request: web.Request) -> web.Response:
-    """`GET /api/session`: as whom one is let in, and whether by a cookie: no script can see that there is one, and so something to log out of."""
+    """`GET /api/session`: who the caller is logged in as, and whether by a cookie: no script can see that there is one, and so something to log out of."""
     caller = caller_of(request)
     # There is no third way but for streams.
     by_cookie = request.app[GATE].asks and bearer_of(request) is None

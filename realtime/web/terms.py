@@ -14,7 +14,7 @@ SECURE_COOKIE: Final = "__Host-realtime"
 """Where the connection is encrypted. A browser takes a cookie of this name from this host alone, and only over TLS."""
 
 TICKET: Final = "ticket"
-"""What holds one, in a stream's query."""
+"""The parameter of a stream's query that carries a ticket."""
 
 LEAST: Final = Role.KIOSK
 """Enough for every address that names no other role."""

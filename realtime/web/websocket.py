@@ -29,8 +29,8 @@ from realtime.web.site import SITE, Site
 from realtime.web.wire import Wire
 
 PINGED_AFTER: Final = 4
-"""Slow readers' timeouts of silence before a ping, which finds peers that vanished while nothing was to be sent. Its pong is due after half of that,
-and waits behind a large snapshot: to be slow is the sweeper's to judge.
+"""A silent WebSocket is pinged after this many times `slow_reader_timeout_seconds`, to find peers that vanished while there was nothing to send. The
+pong has half that long: it may wait behind a large snapshot, and whether a reader is too slow is for the sweeper to judge.
 """
 
 EXTENSIONS: Final = "Sec-WebSocket-Extensions"

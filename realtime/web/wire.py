@@ -29,8 +29,8 @@ class Wire(ABC):
         self._site = site
         self._written = 0
         self._ending = 0
-        # uvloop then writes at once instead of at the end of the loop's turn; and who drains before closing waits for the last byte.
-        # asyncio's and uvloop's TLS call 0 bytes full where 0 is the limit, and would wait for ever.
+        # With a limit of 0 uvloop writes at once, not at the end of the loop's turn, and draining before a close waits for the last byte.
+        # Over TLS it is 1: at 0 both loops take an empty buffer for a full one, and would wait for ever.
         encrypted = transport.get_extra_info("ssl_object") is not None
         transport.set_write_buffer_limits(high=int(encrypted), low=0)
         connection = transport.get_extra_info("socket")

@@ -111,11 +111,22 @@ def test_cut_names_are_healed_if_they_can_be_only_one(names: list[str], healed: 
     assert jobs.heal(names) == healed
 
 
-@given(st.sets(st.text("ab*", min_size=14, max_size=18), max_size=6))
-def test_what_a_cut_name_is_healed_to_is_whole_and_begins_so(names: set[str]) -> None:
-    """No name is healed to one that is itself healed, that does not begin as it does, or that is cut with a star."""
-    healed = jobs.heal(names)
+@given(
+    st.text("abc", min_size=17, max_size=18),
+    st.sets(st.sampled_from([15, 16]), min_size=1),
+    st.sets(st.text("ab*", min_size=14, max_size=18), max_size=6),
+)
+def test_what_a_cut_name_is_healed_to_is_whole_and_begins_so(
+    name: str, cuts: set[int], others: set[str]
+) -> None:
+    """A name's cuts are healed to it if no other begins so; and no name is healed to one that is itself healed, that does not begin as it does, or
+    that is cut with a star.
+    """
+    cut_here = {name[:15] + "*" if length == 15 else name[:16] for length in cuts}
+    healed = jobs.heal(cut_here | {name} | others)
 
+    if not any(other.startswith(name[:15]) for other in others):
+        assert {cut: healed.get(cut) for cut in cut_here} == dict.fromkeys(cut_here, name)
     for cut, whole in healed.items():
         assert whole not in healed
         assert whole.startswith(cut[:15])
