@@ -134,7 +134,7 @@ class Taking:
             self._loop.add_reader(at, self._take, at)
 
     def _complain(self, why: str) -> None:
-        if not self._logged.wait(""):
+        if not self._logged.take(""):
             log.error(
                 "no more connections can be accepted",
                 why=why,

@@ -6,6 +6,7 @@ as a ticket; nothing here keeps one, and no message, log line or counter holds a
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -84,15 +85,19 @@ class Gate:
         proofs: Proofs | None,
         *,
         terms: Mapping[Handler, Terms],
+        refusals: Counter[str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`proofs` is None where nobody is asked for a token. Handlers that `terms` does not name want any role."""
+        """`proofs` is None where nobody is asked for a token. Handlers that `terms` does not name want any role. `refusals` are counted by their code,
+        whoever refuses.
+        """
         self.addresses = Addresses(settings.trusted_proxies)
         self.limits = Limits(settings, clock)
         self.tickets = Tickets(settings.ticket_seconds, clock)
         self.visits: set[Visit] = set()
         self._proofs = proofs
         self._terms = terms
+        self._refusals = refusals
         self._check_seconds = settings.auth_check_seconds
         self._logged = Rate(LOGGED_PER_SECOND, 0.0, clock)
 
@@ -107,7 +112,7 @@ class Gate:
             ip = self.addresses.of(request)
             terms = self._terms.get(handler, ANY_ROLE)
             transport = terms.transport
-            refusal = self.limits.ask(ip)
+            refusal = self.limits.count_request(ip)
             if refusal is None and self._proofs is not None:
                 refusal = await self._admit(request, terms)
             if refusal is None and transport is None:
@@ -180,7 +185,7 @@ class Gate:
         return self._proofs is None or self._proofs.stands(caller)
 
     @property
-    def asks(self) -> bool:
+    def wants_token(self) -> bool:
         """Whether anybody is asked for a token."""
         return self._proofs is not None
 
@@ -190,15 +195,15 @@ class Gate:
 
     def _note(self, request: web.Request, refusal: Refusal, ip: str | None) -> None:
         """Count a refusal, and now and then log one."""
-        self.limits.refused[refusal.code] += 1
-        self.tell(request, refusal.code, ip, self.limits.refused[refusal.code])
+        self.log_refusal(request, refusal.code, ip)
+        self._refusals[refusal.code] += 1
 
-    def tell(self, request: web.Request, code: str, ip: str | None, so_far: int) -> None:
+    def log_refusal(self, request: web.Request, code: str, ip: str | None) -> None:
         """Log a refusal, unless one of its kind was just now: by the route, since what a caller wrote into a path or a query may be a token."""
-        if not self._logged.wait(code):
+        if not self._logged.take(code):
             resource = request.match_info.route.resource
             route = "none" if resource is None else resource.canonical
-            log.warning("refused", code=code, route=route, ip=ip or "local", so_far=so_far)
+            log.warning("refused", code=code, route=route, ip=ip or "local", before=self._refusals[code])
 
     # -- the way out
 

@@ -55,7 +55,7 @@ class Rate:
         self._clock = clock
         self._due: dict[str, float] = {}
 
-    def wait(self, key: str) -> float:
+    def take(self, key: str) -> float:
         """0 if it may happen now, which is then counted; else in how many seconds."""
         now = self._clock()
         before = self._due.get(key, now)
@@ -87,12 +87,10 @@ class Limits:
         """Streams open now."""
         self.by_ip: Counter[str] = Counter()
         self.by_token: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-        """How often what was refused, by its code."""
 
-    def ask(self, ip: str | None) -> Refusal | None:
+    def count_request(self, ip: str | None) -> Refusal | None:
         """Count a request."""
-        if ip is None or not (seconds := self._requests.wait(ip)):
+        if ip is None or not (seconds := self._requests.take(ip)):
             return None
         return Refusal(429, OVERLOADED, "too_many_requests", "too many requests from this address", seconds)
 
@@ -110,7 +108,7 @@ class Limits:
             return Refusal(
                 429, TOO_MANY, "too_many_connections", "too many connections with this token", 10.0
             )
-        if lasting and (seconds := self._openings.wait("")):
+        if lasting and (seconds := self._openings.take("")):
             return Refusal(503, OVERLOADED, "overloaded", "too many connections are being opened", seconds)
         self.open += 1
         if ip is not None:

@@ -88,12 +88,10 @@ def terms() -> Table:
 def application(site: Site) -> web.Application:
     """The site as an aiohttp application; it says goodbye to every reader when it shuts down. Raises ConfigError."""
     settings = site.settings
-    gate = Gate(settings, proofs_of(settings), terms=TERMS)
+    gate = Gate(settings, proofs_of(settings), terms=TERMS, refusals=site.door.refusals)
     app = web.Application(
         middlewares=[problems, gate.middleware], client_max_size=settings.max_body_kib * 1024
     )
-    # One count of refusals, whoever refuses.
-    gate.limits.refused = site.door.refusals
     app[GATE] = gate
     app.cleanup_ctx.append(gate.running)
     app[SITE] = site
@@ -105,7 +103,7 @@ def application(site: Site) -> web.Application:
     app[ARCHIVE] = Archive(site.settings.data_cache_ttl / 1000, time.monotonic)
     app.add_routes(ROUTES)
     cors.setup(app, site.settings.cors_origin)
-    guard_headers(app, settings, private=gate.asks)
+    guard_headers(app, settings, private=gate.wants_token)
     app.on_response_prepare.append(count)
     app.on_shutdown.append(say_goodbye)
     return app

@@ -34,7 +34,7 @@ async def log_in(request: web.Request) -> web.Response:
             raise refused("this token has expired")
     except RequestError as error:
         # Here it is the handler that refuses, and not the gate; `problem.py` counts it.
-        gate.tell(request, error.code, gate.addresses.of(request), gate.limits.refused[error.code] + 1)
+        gate.log_refusal(request, error.code, gate.addresses.of(request))
         raise
     if len(token) > MOST_COOKIE_BYTES:
         raise RequestError("bad_parameter", "token is too long for a cookie; send it as a header", status=400)
@@ -47,7 +47,7 @@ async def who(request: web.Request) -> web.Response:
     """`GET /api/session`: who the caller is logged in as, and whether by a cookie: no script can see that there is one, and so something to log out of."""
     caller = caller_of(request)
     # There is no third way but for streams.
-    by_cookie = request.app[GATE].asks and bearer_of(request) is None
+    by_cookie = request.app[GATE].wants_token and bearer_of(request) is None
     return _json(200, {"role": caller.role, **_until(caller), "cookie": by_cookie})
 
 
@@ -68,7 +68,7 @@ async def ticket(request: web.Request) -> web.Response:
 
 def _gate_of(request: web.Request) -> Gate:
     gate = request.app[GATE]
-    if not gate.asks:
+    if not gate.wants_token:
         raise RequestError("no_login", "this server asks nobody for a token (auth: none)", status=404)
     if not origin_allowed(request, cookie=hdrs.ORIGIN in request.headers):
         raise RequestError("forbidden_origin", "a page of this origin may not log in here", status=403)

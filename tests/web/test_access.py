@@ -521,7 +521,7 @@ async def test_refusals_are_logged_now_and_then(serve: Serve, tmp_path: Path) ->
     refused = [entry for entry in logs if entry["event"] == "refused" and entry["code"] == "bad_token"]
     assert [entry["code"] for entry in logs if entry["event"] == "refused"] == ["bad_token", "no_token"]
     assert [(entry["code"], entry["route"]) for entry in refused] == [("bad_token", "/api/events")]
-    assert closed.gate.limits.refused["bad_token"] == 50
+    assert closed.server.site.door.refusals["bad_token"] == 50
     assert "hunter2" not in str(logs)
 
 

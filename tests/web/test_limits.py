@@ -23,18 +23,18 @@ def test_some_at_once_then_as_many_as_a_second_has() -> None:
     clock = FakeClock()
     rate = Rate(8, 2.0, clock)
 
-    assert sum(not rate.wait("a") for _ in range(100)) == 17
-    assert rate.wait("a") == 0.125
-    clock.seconds += rate.wait("a") + 1e-6
-    assert not rate.wait("a")
-    assert rate.wait("a")
+    assert sum(not rate.take("a") for _ in range(100)) == 17
+    assert rate.take("a") == 0.125
+    clock.seconds += rate.take("a") + 1e-6
+    assert not rate.take("a")
+    assert rate.take("a")
 
 
 def test_callers_do_not_share() -> None:
     """What one has used up another still has."""
     rate = Rate(1, 0.0, FakeClock())
 
-    assert [bool(rate.wait(key)) for key in "aabb"] == [False, True, False, True]
+    assert [bool(rate.take(key)) for key in "aabb"] == [False, True, False, True]
 
 
 @given(st.lists(st.floats(0, 3), max_size=200), st.integers(1, 50))
@@ -46,7 +46,7 @@ def test_never_more_than_the_rate(pauses: list[float], per_second: int) -> None:
     passed = 0
     for pause in pauses:
         clock.seconds += pause
-        passed += not rate.wait("a")
+        passed += not rate.take("a")
 
     assert passed <= per_second * (clock.seconds - start + 1.0) + 1 + 1e-6
 
@@ -57,14 +57,14 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     rate = Rate(1, 5.0, clock)
     for number in range(1_000):
-        rate.wait(str(number))
+        rate.take(str(number))
 
     assert len(rate._due) <= 101
     assert "999" in rate._due
 
     clock.seconds += 60
     for number in range(150):
-        rate.wait(f"later {number}")
+        rate.take(f"later {number}")
 
     assert "999" not in rate._due
 
@@ -119,7 +119,7 @@ def test_this_hosts_own_are_not_counted() -> None:
     counted = made(max_connections_per_ip=1, max_requests_per_second=1, max_connections=50)
 
     assert not any(counted.enter(None, "", lasting=True) for _ in range(50))
-    assert not any(counted.ask(None) for _ in range(1_000))
+    assert not any(counted.count_request(None) for _ in range(1_000))
     assert counted.enter(None, "", lasting=True) is not None
 
 
@@ -136,13 +136,13 @@ def test_requests_are_counted_by_address() -> None:
     """Ten seconds' worth of requests may come at once, then it is told how long to wait."""
     clock = FakeClock()
     counted = made(clock, max_requests_per_second=2)
-    answers = [counted.ask("192.0.2.1") for _ in range(22)]
+    answers = [counted.count_request("192.0.2.1") for _ in range(22)]
 
     assert answers[:21] == [None] * 21
     assert answers[21] is not None
     assert answers[21].status == 429
     assert answers[21].retry_seconds == pytest.approx(0.5)
-    assert counted.ask("192.0.2.2") is None
+    assert counted.count_request("192.0.2.2") is None
 
 
 def test_a_stream_may_change_its_token() -> None:

@@ -181,10 +181,10 @@ async def test_a_login_that_is_refused_is_logged_and_counted(closed: Guarded) ->
             "code": "bad_token",
             "route": "/api/session",
             "ip": "local",
-            "so_far": 1,
+            "before": 0,
         }
     ]
-    assert closed.gate.limits.refused["bad_token"] == 3
+    assert closed.server.site.door.refusals["bad_token"] == 3
     assert "rt_secret" not in str(logs)
 
 
