@@ -236,9 +236,11 @@ class Crowd:
         exporter.frozen = True
         scrape = exporter.scrape
         await self.until(lambda reader: reader.standing.scrape == scrape, f"came to scrape {scrape}", seconds)
-        async with asyncio.timeout(seconds):
-            while [view for view in VIEWS if not await self._agree(view)]:
-                await asyncio.sleep(0.05)
+
+        async def all_agree() -> bool:
+            return bool(self.oracle.wrong) or all([await self._agree(view) for view in VIEWS])
+
+        await eventually(all_agree, "held what REST says, byte for byte", seconds)
         self.assert_right()
         exporter.frozen = False
         return len(self.readers)
