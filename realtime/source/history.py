@@ -8,7 +8,13 @@ without labels, so that neither `job` nor `instance` can come between `or`, `/` 
   everywhere: Prometheus before 3.0 also counts a sample that stands exactly at `t - step`, hence in two rows.
 - A scrape every 60 s whose timestamps fall a little to either side of the grid leaves 60 s steps empty that
   nothing was wrong in: 13 of 50 with a jitter of 3 s, measured. In steps so short a row without a sample
-  takes each series' last one, if it is not older than `HOLD_SECONDS`.
+  takes each series' last one, if it is not older than `HOLD_SECONDS`; in a count, only where no series goes on.
+- One cluster may be told of by two series of everything: its exporter came back under another address (in Kubernetes with every pod), two
+  scrapers store what each saw, two exporters watch one PBS server. A count is that of one of them, the one that tells more, never a sum.
+  In a share such a node weighs double above the line and below it, which changes nothing while both tell of the same nodes. To count each
+  node once (`max by (node)`) would serve exporters with different lists too, and take half as long again in VictoriaMetrics (0.36 s instead of 0.23
+  for a week of 500 nodes, measured), more than twice as long in Prometheus (80 ms instead of 31 for an hour of 100).
+- A row is the mean of instants, so that an address that served for ten minutes weighs ten minutes, not half of four hours.
 - A step below 60 s would be a lie: VictoriaMetrics then repeats an older row for the last 30 s
   (`-search.maxStepForPointsAdjustment`), and in 1.79 nothing in a query lifts that.
 """
@@ -25,25 +31,22 @@ HOLD_SECONDS: Final = 90
 Three lost scrapes leave two rows empty at least; twice the step would also hide every single lost one."""
 
 FIELDS: Final = {
-    "runningJobs": "sum(mean(qstat_total_r_jobs))",
-    "queuedJobs": "sum(mean(qstat_total_q_jobs))",
-    "heldJobs": "sum(mean(qstat_total_h_jobs))",
+    "runningJobs": "most(qstat_total_r_jobs)",
+    "queuedJobs": "most(qstat_total_q_jobs)",
+    "heldJobs": "most(qstat_total_h_jobs)",
     "cpuUtilization": "100 * sum(mean(pbs_node_cpus_used)) / sum(mean(pbs_node_cpus_total))",
     "gpuUtilization": "100 * sum(mean(pbs_node_gpus_used)) / sum(mean(pbs_node_gpus_total))",
     # The exporter's names, or else the seed's. Their units differ: never one's numerator over the other's
     # denominator.
     "memoryUtilization": "100 * (sum(mean(pbs_node_memory_used_gb)) / sum(mean(pbs_node_memory_total_gb))"
     " or sum(mean(pbs_node_mem_used)) / sum(mean(pbs_node_mem_total)))",
-    # No rollup counts nodes, so this is a mean of instants: the share of nodes that run a job, looked at
-    # repeatedly.
-    "nodeUtilization": "100 * avg_over_time("
-    "(sum(last(pbs_node_jobs) > bool 0) / count(last(pbs_node_jobs)))instants)",
+    # The share of nodes that run a job, looked at repeatedly: no mean of jobs tells it.
+    "nodeUtilization": "100 * sum(last(pbs_node_jobs) > bool 0) / count(last(pbs_node_jobs))",
 }
-"""Field → PromQL, where `mean(metric)`, `last(metric)` and `instants` stand for what depends on the step and
-the source. Counts, and percent of the whole cluster: ratios of sums, so that a big node weighs as much as it
-is."""
+"""Field → PromQL of one instant, where `most(metric)`, `mean(metric)` and `last(metric)` stand for what depends on the step and the source.
+Counts, and percent of the whole cluster: ratios of sums, so that a big node weighs as much as it is."""
 
-_MACRO: Final = re.compile(r"\b(mean|last)\((\w+)\)|(instants)\b")
+_MACRO: Final = re.compile(r"\b(most|mean|last)\((\w+)\)")
 
 
 Labels = Mapping[str, str]
@@ -79,22 +82,25 @@ def literal(text: str) -> str:
 
 
 def _spell(template: str, step_seconds: int, prefix: str, labels: Labels) -> str:
-    """Write out the macros of one template."""
-    window = f"{step_seconds * 1_000 - 1}ms"
-    held = step_seconds < HOLD_SECONDS
+    """Write out one template: its macros, and the mean of its instants."""
+    is_short = step_seconds < HOLD_SECONDS
     # Ten instants a step are enough for a mean and bound the cost: 30 days have 43,200 minutes, and 5,000
     # nodes each.
-    every_seconds = step_seconds if held else max(60, step_seconds // 10)
-    # An instant looks back as far as the one before it, so that no row borrows from the row before.
-    back = f"{HOLD_SECONDS}s" if held else f"{every_seconds * 1_000 - 1}ms"
+    every_seconds = step_seconds if is_short else max(60, step_seconds // 10)
+    # An instant looks back as far as the one before it, so that every sample counts, and no row borrows from the row before.
+    back = f"{every_seconds * 1_000 - 1}ms"
 
     def spell(macro: re.Match[str]) -> str:
-        if macro[3]:
-            return f"[{window}:{every_seconds}s]"
         series = selector(macro[2], prefix=prefix, labels=labels)
+        held = f"last_over_time({series}[{HOLD_SECONDS}s])"
         if macro[1] == "last":
-            return f"last_over_time({series}[{back}])"
-        mean = f"avg_over_time({series}[{window}])"
-        return f"({mean} or last_over_time({series}[{HOLD_SECONDS}s]))" if held else mean
+            return held if is_short else f"last_over_time({series}[{back}])"
+        told = f"avg_over_time({series}[{back}])"
+        if macro[1] == "most":
+            told, held = f"max({told})", f"max({held})"
+        return f"({told} or {held})" if is_short else told
 
-    return _MACRO.sub(spell, template)
+    instant = _MACRO.sub(spell, template)
+    return (
+        instant if is_short else f"avg_over_time(({instant})[{step_seconds * 1_000 - 1}ms:{every_seconds}s])"
+    )

@@ -24,6 +24,7 @@ class Taken(NamedTuple):
     before_end: float
     value: float | str
     labels: str = ""
+    instance: str = "pbs:8888"
 
 
 @pytest.fixture(params=["VictoriaMetrics", "Prometheus"])
@@ -38,7 +39,7 @@ async def remember(
 
     def remember(taken: Iterable[Taken], *, job: str = job_name, prefix: str = "") -> Victoria:
         lines = [
-            f'{prefix}{one.metric}{{job="{label}",instance="pbs:8888"{one.labels}}} {value} {at}\n'
+            f'{prefix}{one.metric}{{job="{label}",instance="{one.instance}"{one.labels}}} {value} {at}\n'
             for label, factor in (
                 (job.replace("\\", "\\\\").replace('"', '\\"'), 1),
                 (f"not-{job_name}", 1_000),
@@ -168,32 +169,37 @@ async def test_a_share_of_nothing_is_none(remember: Remember) -> None:
     assert told == {field: [None] for field in fields}
 
 
-async def test_all_fields_come_in_one_answer(remember: Remember) -> None:
-    """Every field of the table, in the order asked for, on each of the four grids."""
-    taken = [
+def _everything(before_end: float) -> list[Taken]:
+    """What all fields of the table are made of; they are EVERYTHING."""
+    return [
         one
         for metric in ("cpus", "gpus")
         for one in (
-            *on_nodes(f"pbs_node_{metric}_used", 50, 1),
-            *on_nodes(f"pbs_node_{metric}_total", 50, 4),
+            *on_nodes(f"pbs_node_{metric}_used", before_end, 1),
+            *on_nodes(f"pbs_node_{metric}_total", before_end, 4),
         )
     ] + [
-        Taken("qstat_total_r_jobs", 50, 1),
-        Taken("qstat_total_q_jobs", 50, 2),
-        Taken("qstat_total_h_jobs", 50, 3),
-        *on_nodes("pbs_node_memory_used_gb", 50, 1),
-        *on_nodes("pbs_node_memory_total_gb", 50, 2),
-        *on_nodes("pbs_node_jobs", 50, 1),
+        Taken("qstat_total_r_jobs", before_end, 1),
+        Taken("qstat_total_q_jobs", before_end, 2),
+        Taken("qstat_total_h_jobs", before_end, 3),
+        *on_nodes("pbs_node_memory_used_gb", before_end, 1),
+        *on_nodes("pbs_node_memory_total_gb", before_end, 2),
+        *on_nodes("pbs_node_jobs", before_end, 1),
     ]
-    victoria = remember(taken)
+
+
+EVERYTHING = [1.0, 2.0, 3.0, 25.0, 25.0, 50.0, 100.0]
+
+
+async def test_all_fields_come_in_one_answer(remember: Remember) -> None:
+    """Every field of the table, in the order asked for, on each of the four grids."""
+    victoria = remember(_everything(50))
     for time_range in TIME_RANGES:
         grid = grid_of(time_range, END)
         told = await victoria.history(list(FIELDS), grid)
         assert list(told) == list(FIELDS)
         assert {len(values) for values in told.values()} == {grid.rows}
-        assert [values[-1] for values in told.values()] == [1.0, 2.0, 3.0, 25.0, 25.0, 50.0, 100.0], (
-            time_range
-        )
+        assert [values[-1] for values in told.values()] == EVERYTHING, time_range
 
 
 async def test_a_job_name_is_a_literal(remember: Remember, job_name: str) -> None:
@@ -209,13 +215,44 @@ async def test_a_prefix_stands_before_every_name(remember: Remember) -> None:
     assert await victoria.history(["cpuUtilization"], Grid(END, 300, 1)) == {"cpuUtilization": [25.0]}
 
 
-async def test_two_exporters_of_a_job_add_up(remember: Remember) -> None:
-    """A cluster of two PBS servers runs the jobs of both."""
+@pytest.mark.parametrize("time_range", TIME_RANGES)
+async def test_a_cluster_that_two_tell_of_is_told_once(remember: Remember, time_range: str) -> None:
+    """Two series of everything, of two exporters or two scrapers, make no field another one than either of them does."""
+    both = [one._replace(instance=instance) for one in _everything(50) for instance in ("a:8888", "b:8888")]
+    told = await remember(both).history(list(FIELDS), grid_of(time_range, END))
+    assert [values[-1] for values in told.values()] == EVERYTHING
+
+
+async def test_an_address_weighs_as_long_as_it_served(remember: Remember) -> None:
+    """Where the exporter changed its address after a fifth of a step, that fifth is a fifth of the row, in counts and in shares."""
     taken = [
-        Taken("qstat_total_r_jobs", 100, 4, ',server="a"'),
-        Taken("qstat_total_r_jobs", 90, 3, ',server="b"'),
+        one._replace(instance="old:8888" if before_end >= 11_520 else "new:8888")
+        for before_end in range(30, 14_400, 60)
+        for used in [0 if before_end >= 11_520 else 9]
+        for one in (
+            Taken("qstat_total_r_jobs", before_end, 10 + 10 * used),
+            *on_nodes("pbs_node_cpus_used", before_end, used),
+            *on_nodes("pbs_node_cpus_total", before_end, 9),
+            *on_nodes("pbs_node_jobs", before_end, used),
+        )
     ]
-    assert await remember(taken).history(["runningJobs"], Grid(END, 300, 1)) == {"runningJobs": [7.0]}
+    fields = ["runningJobs", "cpuUtilization", "nodeUtilization"]
+    told = await remember(taken).history(fields, Grid(END, 14_400, 1))
+    assert told == {
+        "runningJobs": [pytest.approx(82)],
+        "cpuUtilization": [pytest.approx(80)],
+        "nodeUtilization": [pytest.approx(80)],
+    }
+
+
+async def test_nothing_is_held_against_what_another_tells_since(remember: Remember) -> None:
+    """A count that an address told last does not stand for a row in which its successor speaks."""
+    taken = [
+        Taken("qstat_total_r_jobs", before_end, jobs, instance=instance)
+        for instance, before_end, jobs in (("old:8888", 70, 9), ("new:8888", 10, 3))
+    ]
+    told = await remember(taken).history(["runningJobs"], Grid(END, 60, 2))
+    assert told == {"runningJobs": [9.0, 3.0]}
 
 
 def test_a_field_that_is_not_in_the_table_is_our_bug() -> None:
