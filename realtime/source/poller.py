@@ -110,16 +110,19 @@ class Poller:
         self._sampled_at: int | None = None
         self._seen: Instant | None = None
         self._intervals: deque[int] = deque(maxlen=INTERVALS)
-        self._seeded = False
+        self._shown = asyncio.Event()
+        """Set once the present is published."""
         self._failures = 0
 
     async def run(self) -> None:
-        """Poll until cancelled."""
+        """Poll until cancelled, and beside that give the trend its past."""
         loop = asyncio.get_running_loop()
-        while True:
-            started = loop.time()
-            await self.poll()
-            await asyncio.sleep(max(0.0, started + self.pause_seconds() - loop.time()))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._seed())
+            while True:
+                started = loop.time()
+                await self.poll()
+                await asyncio.sleep(max(0.0, started + self.pause_seconds() - loop.time()))
 
     def pause_seconds(self) -> float:
         """From one poll's start to the next one's: the interval, or after failures longer and longer, with jitter, so that several servers
@@ -225,8 +228,7 @@ class Poller:
             published=published,
             sampled_at=scraped,
         )
-        if not self._seeded:
-            await self._seed()
+        self._shown.set()
         return "fetched"
 
     def _went_back(self, newest: int) -> bool:
@@ -250,14 +252,17 @@ class Poller:
         return False
 
     async def _seed(self) -> None:
-        """Give the trend its past, once, after the present is published: a long query must not keep screens waiting."""
-        grid = self._trend.grid(self._now_ms() / 1000)
-        try:
-            self._trend.seed(grid, await self._source.history(SEEDED, grid))
-        except SourceError as error:
-            log.warning("the trend starts without a past", problem=str(error))
-        self._seeded = True
-        self._publish({"trend": self._trend.entities()}, self._now_ms())
+        """Give the trend its past, once. A long query keeps no screen waiting for the present, and no poll for its turn."""
+        await self._shown.wait()
+        with bound_contextvars(poll=secrets.token_hex(4)):
+            grid = self._trend.grid(self._now_ms() / 1000)
+            try:
+                past = await self._source.history(SEEDED, grid)
+            except SourceError as error:
+                log.warning("the trend starts without a past", problem=str(error))
+                return
+            self._trend.seed(grid, past)
+            self._publish({"trend": self._trend.entities()}, self._now_ms())
 
 
 @contextmanager

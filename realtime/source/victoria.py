@@ -30,7 +30,10 @@ from realtime.source.history import matchers, query, selector
 from realtime.state.grid import Grid
 
 CONNECTIONS: Final = 4
-"""A probe, a fetch and two questions of history; on two cores VictoriaMetrics answers no more at once."""
+"""A probe or fetch, who reports, and two questions of history; on two cores VictoriaMetrics answers no more at once."""
+
+HISTORIES: Final = 2
+"""Questions of history under way at once: all others find a connection free, here and there."""
 
 FRESH: Final = {"nocache": "1", "latency_offset": "1ms"}
 """Lifts the 30 s: the first before VictoriaMetrics 1.85, both after (0 is refused before 1.88)."""
@@ -71,6 +74,7 @@ class Victoria:
         job = cluster.pbs_exporter_job_name
         self._labels = {**({"job": job} if job else {}), **cluster.pbs_exporter_labels}
         self._session: aiohttp.ClientSession | None = None
+        self._histories = asyncio.Semaphore(HISTORIES)
         self.partial = False
         """At the last probe a storage node of the source was missing: what is absent may well exist."""
 
@@ -98,7 +102,11 @@ class Victoria:
         return body
 
     async def history(self, fields: Collection[str], grid: Grid) -> dict[str, list[float | None]]:
-        """Each field's mean over each step of the grid; None where nothing is known. One request for all."""
+        """Each field's mean over each step of the grid; None where nothing is known. One request for all.
+
+        Others may have to be answered first. That wait is not the source's slowness, so its timeout begins after it; and it ends, since each of
+        them has a timeout.
+        """
         told: dict[str, list[float | None]] = {field: [None] * grid.rows for field in fields}
         if not told:
             return told
@@ -108,7 +116,8 @@ class Victoria:
             "end": str(grid.end_seconds),
             "step": str(grid.step_seconds),
         }
-        series, partial = await self._ask("api/v1/query_range", {"query": expression, **span})
+        async with self._histories:
+            series, partial = await self._ask("api/v1/query_range", {"query": expression, **span})
         if partial:
             raise SourceUnavailable("a part of the source's storage is missing: its history would be too low")
         row_of = {instant: row for row, instant in enumerate(grid.instants)}

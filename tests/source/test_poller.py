@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import Trend
 from realtime.source.poller import SET_ASIDE, Poller, in_slices
 from realtime.state.freshness import Freshness
+from realtime.state.grid import Grid
 from realtime.state.store import Store
 from realtime.state.view import TOPICS
 from tests.fakes import FakeClock, FakeSource
@@ -21,7 +22,7 @@ from tests.fakes import FakeClock, FakeSource
 class Polled:
     """A poller whose publications and freshness are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval_seconds: float = 5) -> None:
         self.clock = FakeClock()
         self.source = FakeSource()
         self.store = Store("k3f9", TOPICS, tombstones=100)
@@ -34,7 +35,7 @@ class Polled:
             self.publish,
             self.freshen,
             now_ms=self.clock.now_ms,
-            interval_seconds=5,
+            interval_seconds=interval_seconds,
             refetch_seconds=30,
             backoff_max_seconds=60,
             torn_scrape_seconds=2,
@@ -416,14 +417,87 @@ async def test_a_failing_source_is_asked_less_often_and_a_recovered_one_at_once_
     assert polled.poller.pause_seconds() == 5
 
 
-async def test_the_trend_has_its_past_after_the_first_poll(polled: Polled) -> None:
+class Remembering(FakeSource):
+    """A source whose history comes when it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = self.under_way = 0
+        self.may_answer = asyncio.Event()
+
+    async def history(self, fields: Collection[str], grid: Grid) -> dict[str, list[float | None]]:
+        self.asked += 1
+        self.under_way += 1
+        try:
+            await self.may_answer.wait()
+            return await super().history(fields, grid)
+        finally:
+            self.under_way -= 1
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[tuple[Polled, Remembering]]:
+    """What polls without a pause, beside the test, a source that has one scrape; at the end it is cancelled."""
+    polled = Polled(interval_seconds=0)
+    polled.poller._source = polled.source = source = Remembering()
+    at = polled.clock.now_ms()
+    source.newest, source.body = at, f'pbs_node_state{{node="a"}} 1 {at}\n'.encode()
+    run = asyncio.create_task(polled.poller.run())
+    yield polled, source
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert source.under_way == 0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the poller have its turns until the condition is true."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_the_trend_has_its_past_after_the_first_poll(running: tuple[Polled, Remembering]) -> None:
     """The present is published first; then history seeds the trend, once."""
-    polled.source.past = {"runningJobs": [7.0] * 180}
+    polled, source = running
+    source.past = {"runningJobs": [7.0] * 180}
+    await until(lambda: source.asked == 1)
+    assert (polled.store.revision, polled.store.entities("trend")) == (1, {})
+
+    source.may_answer.set()
+    await until(lambda: len(polled.store.entities("trend")) == 180)
+
+    assert polled.store.revision == 2
+    probes = source.probes
+    await until(lambda: source.probes > probes + 3)
+    assert source.asked == 1
+
+
+async def test_a_slow_history_delays_no_poll(running: tuple[Polled, Remembering]) -> None:
+    """While the trend's past is not there yet new scrapes are asked for and shown; and whoever is cancelled then leaves no question behind."""
+    polled, source = running
+    await until(lambda: source.asked == 1)
+    at = polled.clock.now_ms() + 15_000
+    source.newest, source.body = at, f'pbs_node_state{{node="b"}} 1 {at}\n'.encode()
+
+    await until(lambda: "b" in polled.store.entities("nodes"))
+
+    assert polled.store.entities("trend") == {}
+
+
+async def test_history_is_not_asked_before_the_present_is_shown(polled: Polled) -> None:
+    """A source that does not answer is not asked for the past too."""
+    polled.poller._source = polled.source = source = Remembering()
+    source.newest = SourceUnavailable("gone")
+    seed = asyncio.create_task(polled.poller._seed())
+    await polled.poller.poll()
+    await asyncio.sleep(0)
+    assert source.asked == 0
 
     await polled.scrape(3)
-
-    assert len(polled.store.entities("trend")) == 180
-    assert polled.store.revision == 2
+    await until(lambda: source.asked == 1)
+    source.may_answer.set()
+    await seed
 
 
 async def test_nothing_is_published_before_its_age_is_known(polled: Polled) -> None:
@@ -442,22 +516,33 @@ async def test_nothing_is_published_before_its_age_is_known(polled: Polled) -> N
     assert None not in ages
 
 
-async def test_a_trend_without_history_is_empty_and_no_fault(polled: Polled) -> None:
+async def test_a_trend_without_history_is_empty_and_no_fault(running: tuple[Polled, Remembering]) -> None:
     """If history cannot be had, everything else is served."""
-    polled.source.past = SourceUnavailable("too slow")
+    polled, source = running
+    source.past = SourceUnavailable("too slow")
+    source.may_answer.set()
+    await until(lambda: source.asked == 1)
+    probes = source.probes
 
-    await polled.scrape(3)
+    await until(lambda: source.probes > probes + 3)
 
     assert polled.store.entities("trend") == {}
+    assert list(polled.store.entities("nodes")) == ["a"]
     assert polled.freshness.problem == ""
 
 
-async def test_our_own_mistakes_are_loud(polled: Polled) -> None:
-    """An error that is not the source's ends the poller instead of being swallowed."""
-    polled.source.newest = RuntimeError("a bug")
+@pytest.mark.parametrize("where", ["newest", "past"])
+async def test_our_own_mistakes_are_loud(polled: Polled, where: str) -> None:
+    """An error that is not the source's ends the poller instead of being swallowed, in a poll and beside it."""
+    at = polled.clock.now_ms()
+    polled.source.newest, polled.source.body = at, f'pbs_node_state{{node="a"}} 1 {at}\n'.encode()
+    setattr(polled.source, where, RuntimeError("a bug"))
 
-    with pytest.raises(RuntimeError, match="a bug"):
-        await polled.poller.run()
+    async with asyncio.timeout(10):
+        with pytest.raises(ExceptionGroup) as ended:
+            await polled.poller.run()
+
+    assert ended.group_contains(RuntimeError, match="a bug")
 
 
 async def test_slices_give_others_their_turn() -> None:
@@ -495,7 +580,7 @@ async def test_polls_are_counted_by_outcome(polled: Polled) -> None:
 
 
 async def test_a_publication_bears_the_polls_id(polled: Polled, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is logged while a poll asks and publishes bears one id, another at each poll, and none when it is over."""
+    """Whatever is logged while a poll asks and publishes bears one id, another at each poll and for the trend's past, and none when it is over."""
     ids = []
 
     def publish(state: Mapping[str, Mapping[str, Any]], at: int) -> bool:
@@ -506,9 +591,9 @@ async def test_a_publication_bears_the_polls_id(polled: Polled, monkeypatch: pyt
     await polled.scrape(3)
     polled.clock.seconds += 60
     await polled.scrape(4)
+    await polled.poller._seed()
 
-    assert ids[0] == ids[1]  # the present, then the trend's past
-    assert len(set(ids)) == 4
+    assert len(set(ids)) == len(ids) == 5
     assert "poll" not in get_contextvars()
 
 

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from realtime.config import Cluster
 from realtime.errors import ConfigError, SourceError, SourceMalformed, SourceUnavailable
-from realtime.source.victoria import Victoria
+from realtime.source.victoria import HISTORIES, Victoria
 from realtime.state.grid import Grid
 from tests import faulty
 from tests.faulty import Answer, FaultyUpstream
@@ -309,6 +310,43 @@ async def test_every_query_is_asked_fresh(faulty_upstream: FaultyUpstream, conne
         assert (asked.query["nocache"], asked.query["latency_offset"]) == ("1", "1ms")
     history = faulty_upstream.asked[-1].query
     assert (history["start"], history["end"], history["step"]) == ("1794166140", "1794166380", "60")
+
+
+async def test_history_leaves_connections_to_others(
+    faulty_upstream: FaultyUpstream, connect: Connect
+) -> None:
+    """However many charts are asked for at once, two questions are under way, and probe and fetch are answered meanwhile."""
+    may_answer = asyncio.Event()
+
+    async def held(request: web.Request) -> web.StreamResponse:
+        await may_answer.wait()
+        return await faulty.query_result([])(request)
+
+    faulty_upstream.script(*[held] * 8, path="/query_range")
+    victoria = connect(faulty_upstream.cluster())
+
+    async def asked() -> bool:
+        return [one.path for one in faulty_upstream.asked].count("/api/v1/query_range") == HISTORIES
+
+    async with asyncio.TaskGroup() as group:
+        charts = [group.create_task(victoria.history(["runningJobs"], GRID)) for _ in range(8)]
+        await until(asked)
+        await asyncio.gather(victoria.probe(), victoria.groups())
+        await asyncio.gather(victoria.fetch(), victoria.groups())
+        assert await asked()
+        may_answer.set()
+    assert [chart.result() for chart in charts] == [{"runningJobs": [None] * 5}] * 8
+
+
+async def test_waiting_for_others_is_not_the_sources_slowness(
+    faulty_upstream: FaultyUpstream, connect: Connect
+) -> None:
+    """A question of history that waited for two others until those were given up has all of its own time left."""
+    faulty_upstream.script(faulty.slow(30), faulty.slow(30), path="/query_range")
+    victoria = connect(faulty_upstream.cluster(prometheus_timeout=500))
+    asked = (victoria.history(["runningJobs"], GRID) for _ in range(4))
+    told = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(one) for one in told] == [SourceUnavailable, SourceUnavailable, dict, dict]
 
 
 async def test_what_the_url_asks_for_is_asked_every_time(
