@@ -4,6 +4,7 @@ For 5,000 nodes (700 KB of JSON) isal takes 0.5 ms, zlib 1.9 at its quickest and
 """
 
 import zlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 try:
@@ -22,13 +23,39 @@ THOROUGH_BYTES: Final = 65_536
 ANY_HEADER: Final = 32
 """Added to zlib's window bits: gzip or zlib, whichever it is."""
 
+GZIP_HEADER: Final = 16
+"""Added to zlib's window bits: gzip and nothing else."""
+
 SYNC_TAIL: Final = b"\x00\x00\xff\xff"
 """What ends a flushed block, and what a WebSocket message leaves out (RFC 7692, section 7.2.1)."""
 
 
-def unpacker(using: Any = QUICKEST) -> Any:
-    """A decompressor of gzip or zlib data, as `zlib.decompressobj`."""
-    return using.decompressobj(zlib.MAX_WBITS | ANY_HEADER)
+class Unpacker:
+    """gzip or zlib data, unpacked piece by piece. gzip data may have several members, whose contents follow each other (RFC 1952, section 2.2)."""
+
+    def __init__(self, using: Any = QUICKEST) -> None:
+        self._using = using
+        self._member = using.decompressobj(zlib.MAX_WBITS | ANY_HEADER)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what was unpacked so far has come to an end."""
+        return bool(self._member.eof)
+
+    def pieces(self, packed: bytes, most_bytes: int) -> Iterator[bytes]:
+        """What the next part of the data holds, so many bytes at a time at most. Raises one of CORRUPT, also for what follows a member and is none."""
+        while True:
+            piece = self._member.decompress(packed, most_bytes)
+            yield piece
+            if not self._member.eof:
+                packed = self._member.unconsumed_tail
+                # Behind a full piece may be more though all is read: isal reads ahead, to the end of zlib's trailer.
+                if not packed and len(piece) < most_bytes:
+                    return
+            elif packed := self._member.unused_data:
+                self._member = self._using.decompressobj(zlib.MAX_WBITS | GZIP_HEADER)
+            else:
+                return
 
 
 def squeeze(data: bytes, window_bits: int, using: Any = QUICKEST) -> bytes:

@@ -234,6 +234,17 @@ def half_packed() -> Answer:
     return answer
 
 
+def in_members(*contents: bytes, behind: bytes = b"") -> Answer:
+    """Each content packed by itself, one after the other, as who packs what passes through may; and what is no member behind them."""
+    packed = b"".join(gzip.compress(content) for content in contents) + behind
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        headers = {"Content-Type": _media(request), "Content-Encoding": "gzip"}
+        return web.Response(body=packed, headers=headers)
+
+    return answer
+
+
 def html(*, declared: bool = True) -> Answer:
     """A login page; if not `declared`, one that says it is what was asked for."""
     page = f"<html><body>{BODY_OF_A_FAILURE}</body></html>\n".encode()

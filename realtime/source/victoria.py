@@ -208,7 +208,7 @@ class Victoria:
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         """The whole unpacked body, never holding more than the limit and one piece, in slices between which the loop has its turn."""
         packed = answer.headers.get("Content-Encoding", "identity") != "identity"
-        unpacker = deflate.unpacker() if packed else None
+        unpacker = deflate.Unpacker() if packed else None
         pieces, size = [], 0
         async for raw in answer.content.iter_any():
             async for piece in _unpacked(raw, unpacker):
@@ -216,23 +216,22 @@ class Victoria:
                 if size > self._max_bytes:
                     raise SourceMalformed(f"the source's answer is larger than {self._max_bytes:,} bytes")
                 pieces.append(piece)
-        if unpacker is not None and not unpacker.eof:
+        if unpacker is not None and not unpacker.is_whole:
             raise SourceMalformed("the source's answer is cut off or cannot be unpacked")
         return b"".join(pieces)
 
 
-async def _unpacked(raw: bytes, unpacker: Any) -> AsyncIterator[bytes]:
+async def _unpacked(raw: bytes, unpacker: deflate.Unpacker | None) -> AsyncIterator[bytes]:
     """The pieces of what a read of the socket brought."""
     if unpacker is None:
         yield raw
         return
-    while raw:
-        try:
-            yield unpacker.decompress(raw, PIECE_BYTES)
-        except deflate.CORRUPT:
-            raise SourceMalformed("the source's answer is cut off or cannot be unpacked") from None
-        raw = unpacker.unconsumed_tail
-        await asyncio.sleep(0)
+    try:
+        for piece in unpacker.pieces(raw, PIECE_BYTES):
+            yield piece
+            await asyncio.sleep(0)
+    except deflate.CORRUPT:
+        raise SourceMalformed("the source's answer is cut off or cannot be unpacked") from None
 
 
 def _login(cluster: Cluster, url: URL) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import time
 import traceback
 import tracemalloc
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 CAPTURE = "at-1794166412"
 GRID = Grid(1_794_166_380, 60, 5)
 MIB = 1 << 20
+LINE = b"pbs_node_count_free 26 1794166412000\n"
 SECRET = "hunter2-of-the-operator"
 """The one that must not be seen."""
 
@@ -384,6 +386,15 @@ async def test_answers_travel_packed(
     assert 0 < packed[0] * 10 < len(body)
 
 
+async def test_an_answer_in_several_packings_is_read_whole(
+    faulty_upstream: FaultyUpstream, connect: Connect
+) -> None:
+    """Where a gzip answer has several members, what each of them holds is there: half a cluster is never believed."""
+    lines = [b'pbs_node_jobs{node="n%d"} 1 1794166412000\n' % node for node in range(3_000)]
+    faulty_upstream.otherwise = faulty.in_members(*lines[:20], b"", b"".join(lines[20:]))
+    assert await connect(faulty_upstream.cluster()).fetch() == b"".join(lines)
+
+
 async def test_a_missing_storage_node_is_remembered(
     faulty_upstream: FaultyUpstream, connect: Connect
 ) -> None:
@@ -478,7 +489,13 @@ async def test_a_source_that_does_not_serve_is_unavailable(
         (faulty.truncated(), "the source's answer is cut off or cannot be unpacked"),
         (faulty.not_gzip(), "the source's answer is cut off or cannot be unpacked"),
         (faulty.half_packed(), "the source's answer is cut off or cannot be unpacked"),
+        (faulty.in_members(LINE, behind=LINE), "the source's answer is cut off or cannot be unpacked"),
+        (
+            faulty.in_members(LINE, behind=gzip.compress(LINE)[:-1]),
+            "the source's answer is cut off or cannot be unpacked",
+        ),
         (faulty.gzip_bomb(4), "the source's answer is larger than 1,048,576 bytes"),
+        (faulty.in_members(*[LINE * 10_000] * 4), "the source's answer is larger than 1,048,576 bytes"),
     ],
 )
 async def test_a_body_that_cannot_be_read_is_malformed(
