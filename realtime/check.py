@@ -32,9 +32,9 @@ async def inspect(
     """Ask a source once, as a poller would. Its failures are findings, not errors."""
     finding = Finding(name)
     try:
-        await source.probe()
+        newest = await source.probe()
         body = await source.fetch()
-        reading = await in_slices(Exposition().read(body, now_ms))
+        reading = await in_slices(Exposition().read(body, now_ms if newest is None else newest))
     except SourceError as error:
         finding.faults.append(str(error))
         return finding

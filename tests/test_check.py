@@ -5,7 +5,7 @@ import pytest
 from realtime.check import Finding, inspect
 from realtime.pbs.assemble import Policy
 from realtime.source.victoria import Victoria
-from tests.faulty import FaultyUpstream, good, reset, status
+from tests.faulty import FaultyUpstream, good, in_members, reset, status
 from tests.upstream import now_ms
 
 MIB = 2**20
@@ -47,6 +47,20 @@ async def test_a_healthy_source_has_nothing_to_say(
     assert 0 < finding.age_seconds < 60
     assert finding.summary["nodes"]["total"] == finding.topics["nodes"] == 46
     assert [one["decidedBy"] for one in finding.sources.values()] == ["code"]
+
+
+async def test_samples_without_timestamps_are_as_old_as_the_probe_says(
+    source: Victoria, faulty_upstream: FaultyUpstream, capture: Callable[[str], str]
+) -> None:
+    """What bears no time is not taken for brand-new."""
+    text = capture("at-1794166412").encode()
+    faulty_upstream.otherwise = good("pbs_node_count_free 1", now_ms() - 600_000)
+    faulty_upstream.script(in_members(text), path="/federate")
+
+    finding = await look(source)
+
+    assert finding.age_seconds is not None
+    assert 600 <= finding.age_seconds < 660
 
 
 @pytest.mark.parametrize("answer", [status(401), status(503), reset()])

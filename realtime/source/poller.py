@@ -185,7 +185,8 @@ class Poller:
             return "unchanged"
         body = await self._source.fetch()
         with collector_paused():
-            reading = await in_slices(self._exposition.read(body, now_ms))
+            # What bears no time of its own is as old as the probe says: as of now it would look young for ever.
+            reading = await in_slices(self._exposition.read(body, now_ms if newest is None else newest))
             self._changed += reading.changed
             self._gone += reading.gone
             # Before anything takes it in: what must not be shown must not be remembered either.

@@ -360,6 +360,18 @@ async def test_a_clock_that_is_ahead_does_not_make_old_data_young(polled: Polled
     assert [fault["code"] for fault in source["faults"]] == ["CLOCK_SKEW"]
 
 
+async def test_a_sample_without_a_timestamp_is_no_younger_than_the_newest(polled: Polled) -> None:
+    """Where lines have no timestamps, as behind a proxy that drops them, the data is as old as the probe says, however often it is fetched."""
+    polled.source.newest = polled.clock.now_ms() - 1_000
+    polled.source.body = b'pbs_node_state{node="a"} 1\npbs_node_jobs{node="a"} 3\n'
+    for _ in range(3):
+        await polled.poller.poll()
+        polled.clock.seconds += 300
+
+    assert polled.source.fetches == 3
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 901_000
+
+
 async def test_what_a_source_that_lost_its_last_scrapes_tells_again_is_no_news(polled: Polled) -> None:
     """A source that was killed or put back tells an older scrape: what is shown stays, refetched or not, grows old, and goes on with the next one."""
     for jobs in (1, 2):
