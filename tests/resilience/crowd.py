@@ -51,8 +51,8 @@ class Returning(Reader):
         """How long after its publication it heard each diff; a test empties it."""
         self.patience_seconds = SILENCE_SECONDS
         """After so long without a word a stream is dead, whatever TCP says."""
-        self.news = asyncio.Event()
-        """Set when a diff is heard: the crowd's."""
+        self.at_news: Callable[[], None] = lambda: None
+        """To be done when a diff is heard: the crowd's."""
         self._oracle = oracle
         self._random = Random(seed)
 
@@ -65,7 +65,7 @@ class Returning(Reader):
             self.byes.append(message)
         elif message["type"] == "diff":
             self.late_ms.append(time.time() * 1000 - message["at"])
-            self.news.set()
+            self.at_news()
         self._oracle.hear(self.view, self.standing, message, self.client)
 
     def __str__(self) -> str:
@@ -159,7 +159,6 @@ class Crowd:
         self._seed = seed
         self._kinds = tuple(kinds)
         self._via = tuple(via) or (url,)
-        self._news = asyncio.Event()
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -176,7 +175,6 @@ class Crowd:
             reader = kind(
                 self.session, self._via[number % len(self._via)], view, self.oracle, self._seed + number
             )
-            reader.news = self._news
             self.readers.append(await self._stack.enter_async_context(reader))
         return self
 
@@ -198,11 +196,19 @@ class Crowd:
             )
             await asyncio.sleep(0.02)
 
-    async def next_diff(self) -> None:
-        """Wait until somebody hears a diff: others are being told."""
-        self._news.clear()
+    async def at_next_diff(self, do: Callable[[], None]) -> None:
+        """Do this as soon as anybody hears a diff, before another hears it: the server is telling others."""
+        heard = asyncio.get_running_loop().create_future()
+
+        def once() -> None:
+            if not heard.done():
+                do()
+                heard.set_result(None)
+
+        for reader in self.readers:
+            reader.at_news = once
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await self._news.wait()
+            await heard
 
     async def until_all_know(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until everyone holds a scrape."""
@@ -226,6 +232,11 @@ class Crowd:
             f"were told {qualities}",
             seconds,
         )
+
+    async def until_broken_off(self) -> None:
+        """Wait until everyone has heard all that was sent on the connection of now, and found it broken."""
+        made = {reader: reader.connections for reader in self.readers}
+        await self.until(lambda reader: reader.connections > made[reader], "noticed that it is broken")
 
     async def settle(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Let the source stand still, and wait until everyone holds exactly its last scrape and what REST says; how many readers do.

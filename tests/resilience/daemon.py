@@ -80,10 +80,14 @@ class Daemon:
             self._process.wait()
             self._process = None
 
-    async def stop(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """Ask it to end, and wait until it has; its exit status."""
+    def terminate(self) -> None:
+        """Ask it to end."""
         assert self._process is not None
         self._process.terminate()
+
+    async def ended(self, seconds: float = PATIENCE_SECONDS) -> int:
+        """Wait until it has ended; its exit status."""
+        assert self._process is not None
         status = await asyncio.to_thread(self._process.wait, seconds)
         self._process = None
         return status

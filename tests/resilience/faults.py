@@ -107,7 +107,8 @@ async def kill_server(stage: Stage, random: Random) -> None:
 async def restart_server(stage: Stage, random: Random) -> None:
     """SIGTERM, and a start at once."""
     del random
-    assert await stage.shaken.stop() == 0
+    stage.shaken.terminate()
+    assert await stage.shaken.ended() == 0
     stage.shaken.start()
     await stage.shaken.until_ready()
 

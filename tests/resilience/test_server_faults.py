@@ -16,6 +16,8 @@ from tests.upstream import Prometheus
 
 READERS = 500
 KILLS = 3
+MOST_KILLS = 20
+"""Of these one at least comes while some readers have been told and others have not: more than half do (measured)."""
 SUSPENDED_SECONDS = 2 * float(FAST["SLOW_READER_TIMEOUT_SECONDS"])
 RETRY_MS = (1_000, int(FAST["RETRY_MAX_MS"]))
 CERTAIN = 2.69
@@ -26,12 +28,13 @@ async def test_killed_in_mid_publication_it_returns_and_nothing_is_lost(
     daemon: Daemon, oracle: Oracle
 ) -> None:
     """A server that is killed while it tells 500 readers of a publication, and started again, has all of them back, each with the truth."""
-    torn = 0
+    kills = torn = 0
     async with Crowd(daemon.url, oracle, readers=READERS) as crowd:
         await crowd.until_all_know()
-        for _ in range(KILLS):
-            await crowd.next_diff()
-            daemon.kill()
+        while kills < KILLS or (torn == 0 and kills < MOST_KILLS):
+            kills += 1
+            await crowd.at_next_diff(daemon.kill)
+            await crowd.until_broken_off()
             torn += len({reader.client.cursor for reader in crowd.readers if reader.view == {}}) > 1
             daemon.start()
             await daemon.until_ready()
@@ -56,8 +59,8 @@ async def test_stopped_in_mid_publication_it_says_goodbye_to_each(daemon: Daemon
     """
     async with Crowd(daemon.url, oracle, readers=READERS) as crowd:
         await crowd.until_all_know()
-        await crowd.next_diff()
-        status = await daemon.stop()
+        await crowd.at_next_diff(daemon.terminate)
+        status = await daemon.ended()
         daemon.start()
         await daemon.until_ready()
         await crowd.until_newer()
