@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from hypothesis import settings
 
 from tests.faulty import FaultyUpstream, faulty
 from tests.upstream import Exporter, Prometheus, VictoriaMetrics, running
@@ -18,6 +19,10 @@ CAPTURES = Path(__file__).parent / "data" / "metrics"
 Capture = Callable[[str], str]
 
 _job_numbers = itertools.count(1)
+
+# How long an example takes says more of what else the machine does than of what is tested.
+settings.register_profile("untimed", parent=settings.default, deadline=None)
+settings.load_profile("untimed")
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 ON_BOTH_LOOPS = ("test_conformance.py", "test_accepting.py", "test_certificate.py")

@@ -15,7 +15,7 @@ BOTH = pytest.mark.parametrize("using", [zlib, isal_zlib], ids=["zlib", "isal"])
 
 @BOTH
 @given(data=st.binary(max_size=3_000), times=st.integers(1, 60), bits=st.integers(9, 15))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_is_squeezed_is_read_by_whoever_has_the_window(
     using: Any, data: bytes, times: int, bits: int
 ) -> None:
@@ -70,7 +70,7 @@ def test_gzip_and_zlib_are_unpacked_piece_by_piece(
     part_bytes=st.integers(1, 200),
     most_bytes=st.integers(1, 300),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_member_is_unpacked(
     using: Any, contents: list[bytes], level: int, part_bytes: int, most_bytes: int
 ) -> None:
@@ -86,7 +86,7 @@ def test_every_member_is_unpacked(
     part_bytes=st.integers(1, 100),
     data=st.data(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_cut_member_is_not_whole(
     using: Any, contents: list[bytes], part_bytes: int, data: st.DataObject
 ) -> None:

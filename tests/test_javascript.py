@@ -148,7 +148,7 @@ class Life:
         assert held["quality"] == self.hub.quality.value
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     transport=st.sampled_from(["websocket", "sse"]),
     tombstones=st.sampled_from([0, 2, 1000]),
@@ -164,7 +164,7 @@ def test_the_client_holds_what_the_store_held_at_its_cursor(
     life.ends_well()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(past=st.lists(states, min_size=1, max_size=6), tombstones=st.sampled_from([0, 2, 1000]))
 def test_its_merge_takes_every_state_to_now(ask: Ask, past: list[State], tombstones: int) -> None:
     """From every revision that a reader may hold, the store's patch makes of that state, by the client's merge and by a library's, what is true now."""

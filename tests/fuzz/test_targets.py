@@ -17,7 +17,6 @@ def test_no_input_breaks_the_law(name: str) -> None:
 
         @settings(
             max_examples=one.examples,
-            deadline=None,
             # Where a change is judged, the same inputs each time; elsewhere new ones, and `make fuzz` for those that nobody thought of.
             derandomize="CI" in os.environ,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from realtime.source.history import FIELDS
 from realtime.source.simulated_past import KEEP_MINUTES, Past, headline
@@ -15,7 +15,6 @@ NOW_MS = 1_794_166_412_000
 TICKS = st.lists(st.tuples(st.integers(0, 3 * 3_600_000), st.integers(0, 100)), min_size=1, max_size=60)
 
 
-@settings(deadline=None)
 @given(ticks=TICKS, step_minutes=st.integers(1, 40), rows=st.integers(1, 60), end_minutes=st.integers(0, 200))
 def test_a_row_is_the_mean_of_its_steps_ticks(
     ticks: list[tuple[int, int]], step_minutes: int, rows: int, end_minutes: int

@@ -28,7 +28,7 @@ def run(pbs: SimulatedPBS, ticks: int, start_ms: int = START_MS) -> None:
 ACTIONS = st.tuples(st.sampled_from(["advance", "advance", "fail", "drain", "restore"]), st.integers(0, 99))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(nodes=st.integers(1, 60), seed=st.integers(0, 999), actions=st.lists(ACTIONS, max_size=25))
 def test_what_is_counted_is_what_is_there(nodes: int, seed: int, actions: list[tuple[str, int]]) -> None:
     """After any ticks and any operator's acts every count is that of a count from nothing."""

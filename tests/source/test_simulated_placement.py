@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from realtime.source.simulated_placement import LOOK, Placement
 from realtime.source.simulated_site import (
@@ -45,7 +45,6 @@ def take(placement: Placement, job: Job, *nodes: Node) -> None:
 JOBS = st.tuples(st.sampled_from(REQUESTS), st.integers(1, 4), st.booleans())
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([CPU_ONLY, SMALL, STANDARD]), min_size=1, max_size=30),
     st.lists(JOBS),

@@ -4,7 +4,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from realtime.errors import ConfigError
 from realtime.source.simulated_server import Server
@@ -86,7 +86,6 @@ STEPS = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(seed=st.integers(0, 999), steps=st.lists(STEPS, max_size=60))
 def test_every_count_is_true_after_any_steps(seed: int, steps: list[tuple[str, int]]) -> None:
     """Whatever happens to jobs and nodes in whatever order, every count is that of a count from nothing."""

@@ -113,7 +113,7 @@ class EveryRevision(RuleBasedStateMachine):
         assert self.store.why_snapshot(Cursor("k3f9", 0), view) == "horizon"
 
 
-EveryRevision.TestCase.settings = settings(max_examples=100, stateful_step_count=15, deadline=None)
+EveryRevision.TestCase.settings = settings(max_examples=100, stateful_step_count=15)
 test_every_revision = EveryRevision.TestCase
 
 

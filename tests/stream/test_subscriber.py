@@ -130,7 +130,7 @@ async def test_a_stall_is_timed_from_the_last_byte_taken(
     assert not outlet.aborted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from(["publish", "fan_out", "sweep", "take", "remove"]), st.integers(0, 3)),

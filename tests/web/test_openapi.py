@@ -121,7 +121,6 @@ def ask(
         max_examples=questions,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
