@@ -121,20 +121,26 @@ class Listening(web.Server):
             transport.abort()
 
     def _look(self) -> None:
-        """Reset whoever has taken nothing of what waits for it since the last look."""
+        """Reset whoever has taken nothing of what waits for it since the last look, though aiohttp may have closed it by now: what the kernel
+        has not taken would stay for ever.
+        """
+        # First: no mistake may end all looking.
+        self.looking = self._loop.call_later(self.look_seconds, self._look)
         before, self.taken = self.taken, {}
-        for handler in self.connections:
-            transport = handler.transport
-            if transport is None or not waits(transport):
+        unread = 0
+        # A handler forgets a transport that it has closed, and the server does not until the connection is lost.
+        for handler, transport in self._connections.items():
+            if not waits(transport):
                 continue
             took = acknowledged(transport)
             taken = -unsent(transport) - unacknowledged(transport) if took is None else took
             if taken == before.get(handler):
-                log.info("an answer was not read", unsent=unsent(transport))
                 reset(transport)
+                unread += 1
             else:
                 self.taken[handler] = taken
-        self.looking = self._loop.call_later(self.look_seconds, self._look)
+        if unread:
+            log.info("answers were not read", connections=unread)
 
     async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 — aiohttp's
         self.looking.cancel()

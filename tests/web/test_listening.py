@@ -2,13 +2,17 @@
 
 import asyncio
 import gc
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 import orjson
 import pytest
+import structlog
 
+from realtime.web import listening
 from realtime.web.listening import Connection
 from tests.web.served import UPGRADE, Serve, Served, small_state, until
 
@@ -109,6 +113,52 @@ async def test_who_does_not_read_the_answer_is_reset(serve: Serve) -> None:
         await until(lambda: not server.connections())
 
         assert 0.2 <= time.monotonic() - began <= 2.0
+
+
+async def test_who_is_closed_before_reading_is_reset(serve: Serve) -> None:
+    """aiohttp closes an idle connection though some of its answer waits, and forgets the transport in one place of two: it is reset all the same."""
+    server = await serve(keep_alive_seconds=0.1, slow_reader_timeout_seconds=0.3)
+    server.publish({**small_state(), "users": {"ann": {"name": "ann", "ballast": "x" * 40_000}}})
+    async with server.raw(receive_buffer=4096) as raw:
+        raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(server.connections)
+        assert server.runner.server is not None
+        ((handler, transport),) = server.runner.server._connections.items()
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        raw.writer.write(b"GET /api/state HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: handler.transport is None)
+        assert server.connections()
+        assert transport.is_closing()
+        assert transport.get_write_buffer_size() > 0
+
+        await until(lambda: not server.connections())
+
+
+async def test_one_mistake_does_not_end_all_looking(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a look that failed there is a next one; and those who are reset in one look are logged in one line."""
+    server = await serve(slow_reader_timeout_seconds=0.1)
+    server.publish(large_state())
+    mistakes: list[Any] = []
+    right = listening.waits
+
+    def wrong(_: Any) -> bool:
+        monkeypatch.setattr(listening, "waits", right)
+        raise ValueError
+
+    monkeypatch.setattr(listening, "waits", wrong)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: mistakes.append(context["exception"]))
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            asking = server.raw(b"GET /api/state HTTP/1.1\r\nHost: x\r\n\r\n", receive_buffer=4096)
+            raw = await stack.enter_async_context(asking)
+            raw.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: server.connections() == 3)
+        with structlog.testing.capture_logs() as logs:
+            await until(lambda: not server.connections())
+
+    assert [type(each) for each in mistakes] == [ValueError]
+    assert sum(entry["connections"] for entry in logs) == 3
+    assert len(logs) < 3
 
 
 async def test_who_reads_the_answer_slowly_has_all_of_it(serve: Serve) -> None:
