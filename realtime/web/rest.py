@@ -167,11 +167,9 @@ async def state(request: web.Request) -> web.Response:
     edition = hub.edition(view)
     cursor = str(edition.cursor)
     etag = f'"{cursor}"'
-    headers = {**live_headers(hub), "ETag": etag}
-    if hub.quality is not Quality.LIVE:
-        # The body tells the quality, and the tag does not: a cache must not replay "live" in an outage, nor the outage after it.
-        headers["Cache-Control"] = "no-store"
-    elif has(request, etag):
+    # The body tells age and quality, and the tag does not: no browser may put its old body under our 304.
+    headers = {**live_headers(hub), "ETag": etag, "Cache-Control": "no-store"}
+    if hub.quality is Quality.LIVE and has(request, etag):
         return web.Response(status=304, headers=headers)
     head: dict[str, Any] = {"cluster": hub.name, "cursor": cursor, "quality": hub.quality.value}
     if hub.data_age_ms is not None:

@@ -527,7 +527,10 @@ async def test_refusals_are_logged_now_and_then(serve: Serve, tmp_path: Path) ->
 
 async def test_what_one_is_told_is_not_for_a_cache(closed: Guarded, server: Served) -> None:
     """An answer to one caller is private; where nobody is asked for a token caches may keep answers as before."""
-    for path in ("/api/nodes", "/api/state"):
+    for path, private, public in (
+        ("/api/nodes", "private, no-cache", "no-cache"),
+        ("/api/state", "no-store", "no-store"),
+    ):
         told = await closed.server.get(path, **closed.bearer())
-        assert told.headers["Cache-Control"] == "private, no-cache"
-        assert (await server.get(path)).headers["Cache-Control"] == "no-cache"
+        assert told.headers["Cache-Control"] == private
+        assert (await server.get(path)).headers["Cache-Control"] == public
