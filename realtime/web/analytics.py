@@ -62,24 +62,22 @@ class Archive:
     def __init__(self, ttl_seconds: float, clock: Callable[[], float]) -> None:
         self._ttl_seconds = ttl_seconds
         self._clock = clock
-        self._answers: dict[tuple[str, str, str], tuple[float, asyncio.Task[bytes]]] = {}
+        self._answers: dict[tuple[str, str, str, str], tuple[float, asyncio.Task[bytes]]] = {}
 
     async def body(self, hub: Hub, history: History, chart: str, time_range: str) -> bytes:
         """The JSON of one chart. Raises SourceError, which is not remembered, and RequestError for an unknown range."""
-        key = (hub.name, chart, time_range)
+        # Where one cluster turned out to be several, one of them may have its name, and not its history.
+        key = (hub.name, hub.store.epoch, chart, time_range)
         grid = grid_of(time_range, hub.now_ms() / 1000)
-        asked_at, task = self._answers.get(key, (0.0, None))
-        if (
-            task is not None
-            and task.done()
-            and (_failed(task) or self._clock() - asked_at >= self._ttl_seconds)
-        ):
-            task = None
-        if task is None:
-            task = asyncio.create_task(_fetch(history, chart, grid))
-            self._answers[key] = (self._clock(), task)
+        if key not in self._answers or self._is_over(*self._answers[key]):
+            self._answers = {one: each for one, each in self._answers.items() if not self._is_over(*each)}
+            self._answers[key] = (self._clock(), asyncio.create_task(_fetch(history, chart, grid)))
         # One reader who leaves must not take the answer from the others who wait for it.
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._answers[key][1])
+
+    def _is_over(self, asked_at: float, task: asyncio.Task[bytes]) -> bool:
+        """Whether an answer serves nobody any more."""
+        return task.done() and (_failed(task) or self._clock() - asked_at >= self._ttl_seconds)
 
 
 def _failed(task: asyncio.Task[bytes]) -> bool:

@@ -190,6 +190,25 @@ async def test_every_chart_and_range_is_kept_apart(archived: Archived) -> None:
     assert len(archived.history.asked) == len(set(told)) == 8
 
 
+async def test_a_cluster_of_the_same_name_is_another_one(archived: Archived) -> None:
+    """Where one cluster turned out to be several, the one that keeps its name is not told the history of all of them."""
+    mixed = await archived.body()
+    archived.hub = served().hub
+    archived.history.gaps = {0}
+
+    assert await archived.body() != mixed
+
+
+async def test_an_old_answer_is_forgotten(archived: Archived) -> None:
+    """What serves nobody any more goes with the next question, be it of another cluster."""
+    await archived.body()
+    archived.now += 30
+    archived.hub = served().hub
+    await archived.body()
+
+    assert len(archived.archive._answers) == 1
+
+
 async def test_a_late_answer_is_waited_for(archived: Archived) -> None:
     """A query that takes longer than the time to live is not asked a second time meanwhile."""
     archived.history.open.clear()
