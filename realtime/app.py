@@ -5,11 +5,10 @@ and when to come back, the door closes, the sources are given back.
 """
 
 import asyncio
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -20,15 +19,14 @@ from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
 from realtime import __version__
+from realtime.census import Census
 from realtime.config import Cluster, Settings
-from realtime.errors import SourceEmpty, SourceError, SourceUnavailable
 from realtime.pbs.assemble import Assembler, Policy
 from realtime.pbs.trend import Trend
 from realtime.process import cannot_listen, watch_loop
 from realtime.source.poller import Poller
 from realtime.source.source import Source
 from realtime.source.victoria import Victoria
-from realtime.state.freshness import Freshness
 from realtime.state.store import Store
 from realtime.state.view import TOPICS
 from realtime.stream import messages
@@ -52,6 +50,8 @@ class Feed(NamedTuple):
     source: Source
     poller: Poller
     hub: Hub
+    census: Census | None
+    """Where which clusters there are is left to the data."""
 
 
 class Server(NamedTuple):
@@ -86,6 +86,9 @@ def feed(cluster: Cluster, settings: Settings, source: Source) -> Feed:
     """Wire one cluster: what the poller finds is published to the hub."""
     store = Store(secrets.token_hex(4), TOPICS, tombstones=settings.tombstones)
     hub = Hub(cluster.name, store, settings, now_ms=now_ms)
+    # One that was found so is what its labels say.
+    looks = settings.looks_for_clusters and not cluster.pbs_exporter_labels
+    census = Census(cluster, source) if looks else None
     poller = Poller(
         source,
         Assembler(policy(cluster, settings)),
@@ -97,8 +100,9 @@ def feed(cluster: Cluster, settings: Settings, source: Source) -> Feed:
         refetch_seconds=settings.refetch_seconds,
         backoff_max_seconds=settings.backoff_max_seconds,
         torn_scrape_seconds=settings.torn_scrape_seconds,
+        strangers=census.strangers if census else None,
     )
-    return Feed(cluster, source, poller, hub)
+    return Feed(cluster, source, poller, hub, census)
 
 
 @asynccontextmanager
@@ -145,14 +149,14 @@ def _introduce(site: Site, feeds: dict[str, Feed]) -> None:
 
 
 async def _live(site: Site, feeds: dict[str, Feed], one: Feed, make_source: MakeSource) -> None:
-    """Run one feed; where which clusters there are is left to the data, look first, and run those that are found."""
+    """Run one feed; where its source turns out to hold several clusters, run those instead."""
     async with asyncio.TaskGroup() as group:
         hub = group.create_task(one.hub.run())
-        found = await clusters_of(one, site.settings) if site.settings.looks_for_clusters else ()
-        if not found:
-            polling = group.create_task(_poll(one))
-            found = await _clusters_later(one, site.settings)
-            polling.cancel()
+        polling = group.create_task(_poll(one))
+        if one.census is None:
+            return
+        found = await one.census.several()
+        polling.cancel()
         log.info("several clusters found", clusters=[cluster.name for cluster in found])
         del feeds[one.cluster.name]
         for cluster in found:
@@ -171,64 +175,6 @@ async def _poll(one: Feed) -> None:
     """Poll for one cluster, whose name is on every line that is logged meanwhile."""
     bind_contextvars(cluster=one.cluster.name)
     await one.poller.run()
-
-
-async def clusters_of(one: Feed, settings: Settings) -> tuple[Cluster, ...]:
-    """The clusters that report to a feed's source, by their `cluster` label or else their `job`; none if there is but one.
-
-    Waits until the source holds something, since before that nothing can be told, nor served.
-    """
-    while True:
-        try:
-            groups = await one.source.groups()
-        except SourceError as error:
-            problem, reachable = error, not isinstance(error, SourceUnavailable)
-        else:
-            if groups:
-                return split(one.cluster, groups)
-            problem, reachable = (
-                SourceEmpty("the source holds no current PBS metrics: is pbs-exporter up, and scraped?"),
-                True,
-            )
-        log.warning("poll failed", problem=str(problem))
-        one.hub.freshen(Freshness(problem=str(problem), code=problem.code, reachable=reachable))
-        await asyncio.sleep(settings.poll_interval_seconds)
-
-
-async def _clusters_later(one: Feed, settings: Settings) -> tuple[Cluster, ...]:
-    """Wait for a second cluster to report to a feed's source: its exporter may have been down when we looked first, and must not be
-    mixed into the one that was there.
-    """
-    found: tuple[Cluster, ...] = ()
-    while not found:
-        await (
-            asyncio.sleep(settings.refetch_seconds) if settings.looks_for_clusters else asyncio.Event().wait()
-        )
-        with suppress(SourceError):  # the poller says what is wrong
-            found = split(one.cluster, await one.source.groups())
-    return found
-
-
-def split(cluster: Cluster, groups: list[dict[str, str]]) -> tuple[Cluster, ...]:
-    """One cluster a `cluster` label, or `job` label where there is no other; none if that makes but one."""
-    selectors = {
-        (each["cluster"] or each["job"], not each["cluster"]): {"cluster": each["cluster"]}
-        if each["cluster"]
-        else {"cluster": "", "job": each["job"]}
-        for each in groups
-    }
-    if len(selectors) < 2:
-        return ()
-    names: dict[str, tuple[str, bool]] = {}
-    for label in sorted(selectors):
-        name = re.sub(r"[^A-Za-z0-9_.-]", "-", label[0]).strip("-._")[:60] or "unlabelled"
-        while name in names:
-            name += "-"
-        names[name] = label
-    return tuple(
-        cluster.model_copy(update={"name": name, "pbs_exporter_labels": selectors[label]})
-        for name, label in names.items()
-    )
 
 
 async def _listen(runner: web.AppRunner, settings: Settings) -> str:

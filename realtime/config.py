@@ -125,7 +125,7 @@ class Settings(Source, Entrance, BaseSettings):
 
     find_clusters: bool = True
     """Where neither `clusters` nor a job name or labels are set: whether exporters under several `cluster` labels, or else several `job`
-    labels, are served as several clusters. They are looked for at the start, and again every `refetch_seconds` while there is one."""
+    labels, are served as several clusters. While there is one, whoever reports under other labels is asked about before anything of it is shown."""
 
     # -- the door
 

@@ -1,85 +1,161 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from realtime.app import build, clusters_of, feed, serving, split
+from realtime.app import Server, build, now_ms, serving
 from realtime.config import Cluster, Settings
 from realtime.errors import HostError, SourceUnavailable
 from realtime.loading import load
 from realtime.source.source import Source
 from tests.fakes import FakeSource
 
-HOPPER = Cluster(name="pbs")
-
 
 def labels(*pairs: tuple[str, str]) -> list[dict[str, str]]:
     return [{"cluster": cluster, "job": job} for cluster, job in pairs]
 
 
-@pytest.mark.parametrize(
-    ("groups", "found"),
-    [
-        ([], []),
-        ([("", "")], []),
-        ([("", "pbs")], []),
-        ([("hopper", "pbs")], []),
-        ([("hopper", "pbs"), ("hopper", "other")], []),
-        ([("", "b"), ("", "a")], [("a", {"cluster": "", "job": "a"}), ("b", {"cluster": "", "job": "b"})]),
-        ([("x", "j"), ("y", "j")], [("x", {"cluster": "x"}), ("y", {"cluster": "y"})]),
-        ([("", "j"), ("y", "j")], [("j", {"cluster": "", "job": "j"}), ("y", {"cluster": "y"})]),
-        (
-            [("hopper", "x"), ("", "hopper")],
-            [("hopper", {"cluster": "hopper"}), ("hopper-", {"cluster": "", "job": "hopper"})],
-        ),
-        (
-            [("", "a/b"), ("", "a:b")],
-            [("a-b", {"cluster": "", "job": "a/b"}), ("a-b-", {"cluster": "", "job": "a:b"})],
-        ),
-        (
-            [("", ""), ("", "é")],
-            [("unlabelled", {"cluster": "", "job": ""}), ("unlabelled-", {"cluster": "", "job": "é"})],
-        ),
-    ],
-)
-def test_clusters_are_told_apart_by_their_labels(
-    groups: list[tuple[str, str]], found: list[tuple[str, dict[str, str]]]
-) -> None:
-    """A cluster label makes a cluster, or else a job; one of either is just the one cluster, and none is lost to a like name."""
-    clusters = split(HOPPER, labels(*groups))
+class Sites:
+    """What one source holds, of however many clusters: each `job` has one node with so many jobs, in a new scrape at each probe."""
 
-    assert [(cluster.name, cluster.pbs_exporter_labels) for cluster in clusters] == found
+    def __init__(self, **jobs: int) -> None:
+        self.jobs = jobs
+        self.named: set[str] | Exception | None = None
+        """Whom the source names; None: whoever reports."""
+
+    def source(self, cluster: Cluster, _: Settings) -> Source:
+        """What of it a cluster's labels choose."""
+        return Site(self, cluster.pbs_exporter_labels.get("job"))
+
+
+class Site(FakeSource):
+    """A source that holds what the sites say."""
+
+    def __init__(self, sites: Sites, job: str | None) -> None:
+        super().__init__()
+        self.sites = sites
+        self.job = job
+
+    async def probe(self) -> int:
+        return now_ms()
+
+    async def fetch(self) -> bytes:
+        at = now_ms()
+        return "".join(
+            f'pbs_node_state{{node="{job}",job="{job}"}} 1 {at}\npbs_node_jobs{{node="{job}",job="{job}"}} {jobs} {at}\n'
+            for job, jobs in self.sites.jobs.items()
+            if self.job in (None, job)
+        ).encode()
+
+    async def groups(self) -> list[dict[str, str]]:
+        named = self.sites.named
+        if isinstance(named, Exception):
+            raise named
+        return labels(*(("", job) for job in self.sites.jobs if named is None or job in named))
+
+
+@asynccontextmanager
+async def site_served(sites: Sites) -> AsyncIterator[Server]:
+    settings = load(api_port=0, poll_interval_seconds=0.05, backoff_max_seconds=0.05)
+    async with asyncio.timeout(10), serving(settings, sites.source) as server:
+        yield server
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.002)
+
+
+def shown(server: Server) -> dict[str, list[str]]:
+    """The nodes of each cluster."""
+    return {name: [*each.hub.store.entities("nodes")] for name, each in server.feeds.items()}
 
 
 async def test_clusters_are_looked_for_until_the_source_has_some() -> None:
-    """A source that is down, or empty, at the start is asked again, and says meanwhile what is wrong."""
-    answers: list[list[dict[str, str]] | Exception] = [
-        SourceUnavailable("nothing listens"),
-        [],
-        labels(("", "a"), ("", "b")),
-    ]
-    problems = []
+    """A source that is empty at the start is asked again, and says meanwhile what is wrong; then each of its clusters is served."""
+    sites = Sites()
+    async with site_served(sites) as server:
+        await until(lambda: server.feeds["pbs"].hub.freshness.code == "EXPORTER_DOWN")
+        sites.jobs = {"hopper": 1, "vanda": 2}
 
-    class Late(FakeSource):
-        async def groups(self) -> list[dict[str, str]]:
-            problems.append(one.hub.freshness.code)
-            answer = answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+        await until(lambda: shown(server) == {"hopper": ["hopper"], "vanda": ["vanda"]})
 
-    settings = load(poll_interval_seconds=0.05)
-    one = feed(HOPPER, settings, Late())
 
-    found = await clusters_of(one, settings)
+async def test_a_cluster_that_comes_later_is_never_mixed_into_the_first() -> None:
+    """From the first reading that holds a second cluster nothing of it is shown as the first one's; then each is served by itself."""
+    sites = Sites(hopper=1)
+    async with site_served(sites) as server:
+        one = server.feeds["pbs"].hub
+        async with one_reader(server) as told:
+            await until(lambda: shown(server) == {"pbs": ["hopper"]})
+            sites.jobs["vanda"] = 2
+            await until(lambda: shown(server) == {"hopper": ["hopper"], "vanda": ["vanda"]})
 
-    assert [cluster.name for cluster in found] == ["a", "b"]
-    assert problems == ["", "POLL_FAILED", "EXPORTER_DOWN"]
+            assert [*one.store.entities("nodes")] == ["hopper"]
+            assert "vanda" not in await told()
+
+
+async def test_while_the_source_cannot_say_who_reports_what_is_shown_grows_old() -> None:
+    """Where nobody can tell whose a new exporter is, what was shown stays, older and older, and it is said why; then it goes on, unmixed."""
+    sites = Sites(hopper=1)
+    async with site_served(sites) as server:
+        hub = server.feeds["pbs"].hub
+        await until(lambda: hub.freshness.sampled_at is not None)
+        sites.named = SourceUnavailable("the source refuses to say")
+        sites.jobs = {"hopper": 7, "vanda": 2}
+        await until(lambda: hub.freshness.problem == "the source refuses to say")
+        sampled_at = hub.freshness.sampled_at
+        polls = server.feeds["pbs"].poller.counts.outcomes
+        await until(lambda: polls["POLL_FAILED"] >= 3)
+
+        assert [node["jobCount"] for node in hub.store.entities("nodes").values()] == [1]
+        assert hub.freshness.sampled_at == sampled_at
+
+        sites.named = None
+        await until(lambda: shown(server) == {"hopper": ["hopper"], "vanda": ["vanda"]})
+
+
+async def test_an_exporter_under_a_new_job_is_the_same_cluster() -> None:
+    """Where the old `job` is gone when the new one comes, as where scraping was stopped properly, the one cluster goes on."""
+    sites = Sites(hopper=1)
+    async with site_served(sites) as server:
+        await until(lambda: shown(server) == {"pbs": ["hopper"]})
+        sites.jobs = {"renamed": 1}
+
+        await until(lambda: "renamed" in shown(server)["pbs"])
+
+
+async def test_clusters_that_were_found_stay_until_the_next_start() -> None:
+    """Where the old `job` is still visible when the new one comes, both are served, the first by name as the default, though one is gone
+    later; and a third is not served before a restart, nor mixed into the others.
+    """
+    sites = Sites(hopper=1)
+    async with site_served(sites) as server:
+        await until(lambda: shown(server) == {"pbs": ["hopper"]})
+        sites.jobs["renamed"] = 1
+        await until(lambda: shown(server) == {"hopper": ["hopper"], "renamed": ["renamed"]})
+        sites.jobs = {"renamed": 1, "third": 1}
+        await until(lambda: server.feeds["hopper"].hub.freshness.code == "EXPORTER_DOWN")
+        polls = server.feeds["renamed"].poller.counts.outcomes
+        enough = polls["fetched"] + 3
+        await until(lambda: polls["fetched"] >= enough)
+
+        assert shown(server) == {"hopper": ["hopper"], "renamed": ["renamed"]}
+
+
+@asynccontextmanager
+async def one_reader(server: Server) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+    """Someone who hears all that is streamed, up to the end; what that was."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{server.url}/api/events?topics=nodes") as response,
+    ):
+        yield response.text
 
 
 def test_the_build_is_that_of_what_is_installed() -> None:

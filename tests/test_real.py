@@ -191,6 +191,30 @@ async def test_two_clusters_are_two_feeds(
     assert [cluster["quality"] for cluster in health["clusters"]] == ["live", "down"]
 
 
+async def test_a_second_cluster_is_never_mixed_in(
+    own_victoria_metrics: VictoriaMetrics, capture: Callable[[str], str]
+) -> None:
+    """Where a second exporter begins to report, by one label alone, no reader ever hears of its nodes as the first one's; then there are two."""
+    text = capture("at-1794166412")
+    own_victoria_metrics.import_text(text, job="pbs", cluster="hopper")
+    own_victoria_metrics.flush()
+    async with (
+        connected(prometheus_url=own_victoria_metrics.url) as (server, session),
+        WebSocketReader(session, server.url) as reader,
+    ):
+        await reader.until(lambda client: client.state is not None)
+        own_victoria_metrics.import_text(text.replace("hopper-", "vanda-"), job="pbs", cluster="vanda")
+        await reader.until(lambda client: client.count("bye") > 0, 20)
+        assert not [each for each in reader.client.heard if "vanda-" in str(each)]
+
+        for cluster in ("hopper", "vanda"):
+            async with WebSocketReader(session, server.url, {"cluster": cluster}) as other:
+                await other.until(lambda client: client.state is not None)
+                state = other.client.state
+                assert state is not None
+                assert {name.partition("-")[0] for name in state["nodes"]} == {cluster}
+
+
 SEED = """
 pbs_node_state{node="v-1"} 0
 pbs_node_state{node="v-2"} 3

@@ -19,7 +19,7 @@ import random
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from statistics import median
 from typing import Any, Final, TypeVar
@@ -33,7 +33,7 @@ from realtime.errors import SourceEmpty, SourceError, SourcePartial, SourceUnava
 from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import SEEDED, Trend
 from realtime.source.exposition import Exposition
-from realtime.source.sample import Sample
+from realtime.source.sample import Group, Sample, groups_of
 from realtime.source.source import Source
 from realtime.state.freshness import Freshness, Instant
 
@@ -58,6 +58,9 @@ INTERVALS: Final = 9
 Publish = Callable[[Mapping[str, Mapping[str, Any]], int], bool]
 """Hands over every topic's entities and the time (epoch ms); answers whether anything changed."""
 
+Strangers = Callable[[set[Group]], Awaitable[int]]
+"""Asked before a reading is taken in: how many groups there are of which nobody knows whose they are. May raise SourceError."""
+
 log = structlog.get_logger()
 
 
@@ -77,6 +80,7 @@ class Poller:
         refetch_seconds: float,
         backoff_max_seconds: float,
         torn_scrape_seconds: float,
+        strangers: Strangers | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counts = Polls()
@@ -85,6 +89,7 @@ class Poller:
         self._trend = trend
         self._publish = publish
         self._freshen = freshen
+        self._strangers = strangers
         self._now_ms = now_ms
         self._clock = clock
         self._interval_seconds = interval_seconds
@@ -193,7 +198,8 @@ class Poller:
             if newest is not None and (reading.newest or newest) < min(newest, self._reached):
                 self._torn_since = None
                 return "older"
-            if self._is_torn(reading.stray, asked_at):
+            strange = await self._strangers(groups_of(self._changed)) if self._strangers else 0
+            if self._is_torn(reading.stray + strange, asked_at):
                 return "torn"
             changed = [sample for sample in self._changed if not sample.gone]
             gone, self._changed, self._gone = self._gone, [], []

@@ -12,6 +12,7 @@ from realtime.errors import SourceEmpty, SourceError, SourceMalformed, SourceUna
 from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import Trend
 from realtime.source.poller import SET_ASIDE, Poller, in_slices
+from realtime.source.sample import Group
 from realtime.state.freshness import Freshness
 from realtime.state.grid import Grid
 from realtime.state.store import Store
@@ -28,6 +29,10 @@ class Polled:
         self.store = Store("k3f9", TOPICS, tombstones=100)
         self.freshness = Freshness()
         self.publications = 0
+        self.unknown: int | SourceError = 0
+        """How many groups are strangers, or why nobody knows."""
+        self.groups: set[Group] = set()
+        """What was asked about last."""
         self.poller = Poller(
             self.source,
             Assembler(),
@@ -39,6 +44,7 @@ class Polled:
             refetch_seconds=30,
             backoff_max_seconds=60,
             torn_scrape_seconds=2,
+            strangers=self.strangers,
             clock=self.clock,
         )
 
@@ -48,6 +54,12 @@ class Polled:
 
     def freshen(self, freshness: Freshness) -> None:
         self.freshness = freshness
+
+    async def strangers(self, groups: set[Group]) -> int:
+        self.groups = groups
+        if isinstance(self.unknown, SourceError):
+            raise self.unknown
+        return self.unknown
 
     async def scrape(self, jobs: int, *, late_ms: int = 0) -> None:
         """The source has a new scrape, by a clock that is so late; poll until nothing more is fetched for it."""
@@ -281,6 +293,52 @@ async def test_half_a_scrape_is_not_shown(polled: Polled) -> None:
 
     assert polled.jobs == {"a": 2, "b": 2}
     assert polled.poller.pause_seconds() == 5
+
+
+async def test_what_nobody_knows_whose_it_is_waits(polled: Polled) -> None:
+    """A reading of strangers is shown to nobody while a scrape that is visible in part may be waited for, and once: then they are no exporter's."""
+    polled.unknown = 1
+    await polled.scrape(3)
+    assert (polled.jobs, polled.groups) == ({}, {("", "")})
+    assert polled.poller.pause_seconds() < 0.5
+
+    polled.clock.seconds += 2
+    await polled.scrape(3)
+    assert polled.jobs == {"a": 3}
+    polled.clock.seconds += 15
+    await polled.scrape(4)
+    assert polled.jobs == {"a": 4}
+
+
+async def test_while_nobody_can_say_whose_it_is_nothing_is_shown(polled: Polled) -> None:
+    """Where it cannot be told whose a reading is the poll has failed: what is shown stays, grows old, and nothing that was read is lost."""
+    await polled.scrape(3)
+    polled.clock.seconds += 15
+    polled.unknown = SourceUnavailable("the source refuses to say")
+    await polled.scrape(4)
+
+    assert polled.jobs == {"a": 3}
+    assert polled.freshness.problem == "the source refuses to say"
+    assert polled.freshness.data_age_ms(polled.clock.instant) == 15_000
+
+    polled.unknown = 0
+    await polled.poller.poll()
+    assert polled.jobs == {"a": 4}
+    assert polled.freshness.problem == ""
+
+
+async def test_a_reading_is_known_by_its_labels(polled: Polled) -> None:
+    """Whose a reading is, is asked by its `cluster` and `job` labels, each pair once, as far as anything changed."""
+    at = polled.source.newest = polled.clock.now_ms()
+    series = [("", "", "a"), ("x", "", "b"), ("x", "j", "c"), ("x", "j", "d")]
+    lines = [f'pbs_node_jobs{{cluster="{x}",job="{job}",node="{node}"}} 1 {at}\n' for x, job, node in series]
+    polled.source.body = "".join(lines).encode()
+    await polled.poller.poll()
+    assert polled.groups == {("", ""), ("x", ""), ("x", "j")}
+
+    polled.source.body = "".join(lines[:3]).encode() + lines[3].replace("} 1", "} 2").encode()
+    await polled.poller.poll()
+    assert polled.groups == {("x", "j")}
 
 
 async def test_a_body_from_before_the_probe_is_no_news(polled: Polled) -> None:
