@@ -19,11 +19,11 @@ from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
 from realtime import __version__
-from realtime.census import Census
 from realtime.config import Cluster, Settings
 from realtime.pbs.assemble import Assembler, Policy
 from realtime.pbs.trend import Trend
 from realtime.process import cannot_listen, watch_loop
+from realtime.source.census import Census
 from realtime.source.poller import Poller
 from realtime.source.source import Source
 from realtime.source.victoria import Victoria

@@ -203,7 +203,7 @@ async def _opened(cluster: Cluster, settings: Settings) -> "AsyncIterator[Source
 
 async def _clusters(settings: Settings) -> Sequence[Cluster]:
     """The clusters that a server would serve: configured, or found in the data."""
-    from realtime.census import split
+    from realtime.source.census import split
 
     (first, *_) = settings.feeds
     if not settings.looks_for_clusters:

@@ -5,12 +5,8 @@ Law 4: a failed poll changes freshness and nothing else. An outage is never an e
 A poll is a probe, and only if that saw something new (or too long ago was the last look) a fetch of everything. One poll after each
 new scrape everything is fetched once more, for the series that are brand-new: those are visible later than others.
 
-Nobody is shown half a scrape. VictoriaMetrics makes a scrape visible in pieces now and then, the new numbers of some nodes beside the old ones
-of others; a fetch that finds more samples astray than the source always has publishes nothing, and is made again at once, until the scrape is whole or has had
-its time.
-
-Nobody is taken back. A source that was killed has lost its last seconds, one whose storage was put back its last day, and tells of what was
-as if it were news: nodes that came since are gone, and those that fell are up. Until it tells of later than that, what is shown stays, and grows old.
+A fetch that is in doubt (see `doubt.py`) publishes nothing, and nothing remembers it: what is shown stays, and grows old. After half a scrape the
+next poll comes at once.
 """
 
 import asyncio
@@ -32,7 +28,8 @@ from realtime.counts import Polls
 from realtime.errors import SourceEmpty, SourceError, SourcePartial, SourceUnavailable
 from realtime.pbs.assemble import Assembler
 from realtime.pbs.trend import SEEDED, Trend
-from realtime.source.exposition import Exposition
+from realtime.source.doubt import Doubt
+from realtime.source.exposition import Exposition, Reading
 from realtime.source.sample import Group, Sample, groups_of
 from realtime.source.source import Source
 from realtime.state.freshness import Freshness, Instant
@@ -48,9 +45,6 @@ LONGEST_INTERVAL_MS: Final = 300_000
 
 SET_ASIDE: Final = 5_000
 """New series from which on they are set aside: a cluster of 500 nodes when it is first seen, some 20,000 objects."""
-
-SCRAPES_BEHIND: Final = 3
-"""A source that goes on from an earlier time for so many scrapes has not lost its last ones: its clock was set back, and it is believed."""
 
 INTERVALS: Final = 9
 """The scrape interval is the median of so many: a missed scrape or two does not stretch it."""
@@ -95,20 +89,12 @@ class Poller:
         self._interval_seconds = interval_seconds
         self._refetch_seconds = refetch_seconds
         self._backoff_max_seconds = backoff_max_seconds
-        self._torn_scrape_seconds = torn_scrape_seconds
+        self._doubt = Doubt(torn_scrape_seconds)
         self._exposition = Exposition()
         self._probed: int | None = None
-        self._reached = 0
-        """The time up to which what is shown goes, epoch ms; by our clock, if the source's is ahead."""
-        self._behind: list[int] = []
-        """What a source that went back has told since."""
         self._changed: list[Sample] = []
         self._gone: list[Sample] = []
         """What was read, and is not taken in yet."""
-        self._torn_since: float | None = None
-        """Since when the newest scrape is visible in part."""
-        self._always_stray = 0
-        """Samples that were still stray when that time was over: who pushes each series by itself always has some, and so have rules."""
         self._settled = False
         self._fetched_at = 0.0
         self._newest: int | None = None
@@ -134,8 +120,9 @@ class Poller:
         do not ask a struggling source in step.
         """
         if not self._failures:
-            soon = self._torn_since is not None
-            return min(self._interval_seconds, ASK_AGAIN_SECONDS) if soon else self._interval_seconds
+            if self._doubt.awaits:
+                return min(self._interval_seconds, ASK_AGAIN_SECONDS)
+            return self._interval_seconds
         backoff = min(self._backoff_max_seconds, self._interval_seconds * 2.0 ** min(self._failures, 16))
         return max(self._interval_seconds, backoff * random.uniform(0.5, 1.0))  # noqa: S311 — no secret
 
@@ -151,7 +138,7 @@ class Poller:
             except SourceError as error:
                 outcome = error.code
                 self._failures += 1
-                self._torn_since = None
+                self._doubt.await_nothing()
                 log.warning("poll failed", problem=str(error), failures=self._failures)
                 self._say_how_fresh(error)
             else:
@@ -180,30 +167,25 @@ class Poller:
         newest = await self._source.probe()
         if self._source.partial:
             raise SourcePartial("part of the source's storage is missing; what it lists now may not be all")
-        if newest is not None and self._went_back(newest):
-            self._torn_since = None
+        if newest is not None and self._doubt.went_back(newest):
+            self._doubt.await_nothing()
             return "older"
-        now_ms = self._now_ms()
+        now = Instant(self._now_ms(), self._clock())
         advanced = newest is None or newest != self._probed
-        asked_at = self._clock()
-        if not advanced and self._settled and asked_at - self._fetched_at < self._refetch_seconds:
+        if not advanced and self._settled and now.seconds - self._fetched_at < self._refetch_seconds:
             return "unchanged"
         body = await self._source.fetch()
         with collector_paused():
             # What bears no time of its own is as old as the probe says: as of now it would look young for ever.
-            reading = await in_slices(self._exposition.read(body, now_ms if newest is None else newest))
+            reading = await in_slices(self._exposition.read(body, now.ms if newest is None else newest))
             self._changed += reading.changed
             self._gone += reading.gone
             # Before anything takes it in: what must not be shown must not be remembered either.
-            if newest is not None and (reading.newest or newest) < min(newest, self._reached):
-                self._torn_since = None
-                return "older"
-            strange = await self._strangers(groups_of(self._changed)) if self._strangers else 0
-            if self._is_torn(reading.stray + strange, asked_at):
-                return "torn"
+            if doubt := await self._doubted(reading, newest, now):
+                return doubt
             changed = [sample for sample in self._changed if not sample.gone]
             gone, self._changed, self._gone = self._gone, [], []
-            topics = await in_slices(self._assembler.assemble(changed, gone, now_ms))
+            topics = await in_slices(self._assembler.assemble(changed, gone, now.ms))
             if reading.series - self.counts.series > SET_ASIDE:
                 gc.freeze()
         if reading.newest is None or topics is None:
@@ -211,22 +193,14 @@ class Poller:
         # The scrapes of the exporter that is believed: another one's, or a recording rule's, say nothing of its age.
         scraped = self._assembler.newest or reading.newest
         if scraped != self._newest:
-            if self._newest is not None and scraped > self._newest and not self._failures:
-                self._intervals.append(min(scraped - self._newest, LONGEST_INTERVAL_MS))
-            self._newest = scraped
-            # A source whose clock is ahead of ours must not look young for as long as it is ahead.
-            self._sampled_at = min(scraped, now_ms)
-            self._seen = Instant(now_ms, asked_at)
-            # What is only held was not measured then.
-            if not self._assembler.partial:
-                self._trend.add(self._sampled_at, topics["summary"])
+            self._note_scrape(scraped, topics["summary"], now)
         # Before the publication: nobody may be shown numbers without their age.
         self._say_how_fresh()
         published = self._publish({**topics, "trend": self._trend.entities()}, self._now_ms())
         self._settled = not advanced
-        self._probed, self._fetched_at = newest, asked_at
+        self._probed, self._fetched_at = newest, now.seconds
         if newest is not None:
-            self._reached = min(newest, now_ms)
+            self._doubt.believe(newest, now.ms)
         self.counts.series = reading.series
         log.debug(
             "polled",
@@ -238,25 +212,25 @@ class Poller:
         self._shown.set()
         return "fetched"
 
-    def _went_back(self, newest: int) -> bool:
-        """Whether the source tells of less than it did, and is not believed."""
-        if newest >= self._reached:
-            self._behind.clear()
-        elif not self._behind or newest < self._behind[0]:
-            self._behind = [newest]
-        elif newest not in self._behind:
-            # Two servers in turn may each tell of another time.
-            self._behind.append(newest)
-        return 0 < len(self._behind) <= SCRAPES_BEHIND
+    async def _doubted(self, reading: Reading, probed: int | None, now: Instant) -> str | None:
+        """Why a reading is not believed: `older` or `torn`; None if it is."""
+        if probed is not None and self._doubt.is_older(reading.newest or probed, probed):
+            self._doubt.await_nothing()
+            return "older"
+        strange = 0 if self._strangers is None else await self._strangers(groups_of(self._changed))
+        return "torn" if self._doubt.is_torn(reading.stray + strange, now.seconds) else None
 
-    def _is_torn(self, stray: int, asked_at: float) -> bool:
-        """Whether the rest of a scrape is worth waiting for."""
-        began = asked_at if self._torn_since is None else self._torn_since
-        if stray > self._always_stray and asked_at - began < self._torn_scrape_seconds:
-            self._torn_since = began
-            return True
-        self._always_stray, self._torn_since = stray, None
-        return False
+    def _note_scrape(self, scraped: int, summary: Mapping[str, Any], now: Instant) -> None:
+        """The exporter that is believed has told of another scrape."""
+        if self._newest is not None and scraped > self._newest and not self._failures:
+            self._intervals.append(min(scraped - self._newest, LONGEST_INTERVAL_MS))
+        self._newest = scraped
+        # A source whose clock is ahead of ours must not look young for as long as it is ahead.
+        self._sampled_at = min(scraped, now.ms)
+        self._seen = now
+        # What is only held was not measured then.
+        if not self._assembler.partial:
+            self._trend.add(self._sampled_at, summary)
 
     async def _seed(self) -> None:
         """Give the trend its past, once. A long query keeps no screen waiting for the present, and no poll for its turn."""

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from realtime.census import Census, split
 from realtime.config import Cluster
 from realtime.errors import SourceUnavailable
+from realtime.source.census import Census, split
 from tests.fakes import FakeSource
 
 HOPPER = Cluster(name="pbs")
