@@ -107,15 +107,20 @@ def feed(cluster: Cluster, settings: Settings, source: Source) -> Feed:
 
 @asynccontextmanager
 async def serving(settings: Settings, make_source: MakeSource = victoria) -> AsyncIterator[Server]:
-    """A running server. Raises ConfigError if it cannot listen where it should."""
+    """A running server. Raises ConfigError, or HostError, if it cannot listen where it should."""
+    feeds = {
+        cluster.name: feed(cluster, settings, make_source(cluster, settings)) for cluster in settings.feeds
+    }
     site = Site(
-        settings=settings, hubs={}, histories={}, hello=messages.PONG, version=__version__, build=build()
+        settings=settings,
+        hubs={},
+        histories={},
+        hello=_hello(settings, feeds),
+        version=__version__,
+        build=build(),
     )
-    feeds: dict[str, Feed] = {}
-    runner = Runner(application(site))
-    for cluster in settings.feeds:
-        feeds[cluster.name] = feed(cluster, settings, make_source(cluster, settings))
     _introduce(site, feeds)
+    runner = Runner(application(site))
     await runner.setup()
     try:
         url = await _listen(runner, settings)
@@ -139,10 +144,14 @@ def _introduce(site: Site, feeds: dict[str, Feed]) -> None:
     site.hubs = {name: each.hub for name, each in feeds.items()}
     site.histories = {name: each.source.history for name, each in feeds.items()}
     site.polls = {name: each.poller.counts for name, each in feeds.items()}
-    site.hello = messages.hello(
+    site.hello = _hello(site.settings, feeds)
+
+
+def _hello(settings: Settings, feeds: dict[str, Feed]) -> messages.Message:
+    return messages.hello(
         server=__version__,
-        build=site.build,
-        heartbeat_seconds=site.settings.heartbeat_seconds,
+        build=build(),
+        heartbeat_seconds=settings.heartbeat_seconds,
         clusters=list(feeds),
         topics=TOPICS,
     )
