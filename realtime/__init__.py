@@ -14,7 +14,7 @@ Beside the rooms:
 - `cli.py` the commands; `check.py` what `realtime check` finds; `app.py` start-up and shutdown.
 - `config.py`, `entrance.py` every key of the configuration; `loading.py` reads it, and says what is wrong with it.
 - `process.py`, `files.py` what is asked of the operating system: an event loop, signals, an address, open files.
-- `errors.py` errors by blame; `logs.py` the log; `counts.py` what is counted; `deflate.py` compression.
+- `clock.py` the wall clock; `errors.py` errors by blame; `logs.py` the log; `counts.py` what is counted; `deflate.py` compression.
 
 Read in this order: `state/store.py` (law 1), `stream/hub.py` (law 2), `stream/subscriber.py` (law 3),
 `source/poller.py` (law 4), `pbs/assemble.py` (law 5), then `app.py`, which alone knows all rooms. What a client may rely on is in

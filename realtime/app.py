@@ -6,7 +6,6 @@ and when to come back, the door closes, the sources are given back.
 
 import asyncio
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache
@@ -19,6 +18,7 @@ from aiohttp import web
 from structlog.contextvars import bind_contextvars
 
 from realtime import __version__
+from realtime.clock import now_ms
 from realtime.config import Cluster, Settings
 from realtime.pbs.assemble import Assembler, Policy
 from realtime.pbs.trend import Trend
@@ -64,11 +64,6 @@ class Server(NamedTuple):
 def victoria(cluster: Cluster, settings: Settings) -> Source:
     """The source that the configuration names."""
     return Victoria(cluster, settings.max_fetch_mib * 2**20)
-
-
-def now_ms() -> int:
-    """The wall clock, epoch ms."""
-    return time.time_ns() // 1_000_000
 
 
 def policy(cluster: Cluster, settings: Settings) -> Policy:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from realtime import __version__, logs
+from realtime.clock import now_ms
 from realtime.config import Cluster, Settings
 from realtime.errors import ConfigError, HostError, SourceError
 from realtime.files import allow_many_connections, within
@@ -74,7 +75,6 @@ def demo(
     config: Config = None, port: Port = None, nodes: Nodes = 46, seed: Seed = 1, pace: Pace = 0.05
 ) -> None:
     """Serve a simulated cluster that needs nothing else."""
-    from realtime.app import now_ms
     from realtime.source.simulator import SimulatedCluster, SimulatedSource
 
     # What the operator says of the source, of the encoding of its states above all, is not true of a simulated one.
@@ -127,7 +127,7 @@ def simulate(  # noqa: PLR0917 — typer passes them by name
 @app.command()
 def check(config: Config = None) -> None:
     """Say what a server would find; exit with 1 if it could not serve."""
-    from realtime.app import now_ms, policy
+    from realtime.app import policy
     from realtime.check import inspect
     from realtime.state.freshness import Freshness
     from realtime.web.access import proofs_of

@@ -8,7 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from realtime.app import Server, build, now_ms, serving
+from realtime.app import Server, build, serving
+from realtime.clock import now_ms
 from realtime.config import Cluster, Settings
 from realtime.errors import HostError, SourceUnavailable
 from realtime.loading import load

@@ -5,7 +5,6 @@ A server takes it as its source (`SimulatedSource`), or a real VictoriaMetrics s
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from random import Random
@@ -13,6 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
+from realtime.clock import now_ms
 from realtime.source.simulated_page import Page
 from realtime.source.simulated_past import Past, headline
 from realtime.source.simulated_pbs import SimulatedPBS
@@ -119,7 +119,7 @@ def simulated_exporter(
     cluster: SimulatedCluster,
     *,
     tick_seconds: float,
-    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    now_ms: Callable[[], int] = now_ms,
 ) -> web.Application:
     """`GET /metrics` like the exporter's, of a cluster that ticks every `tick_seconds` while this runs."""
     ticker: asyncio.Task[None] | None = None

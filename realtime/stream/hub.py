@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 
+from realtime.clock import now_ms
 from realtime.config import Settings
 from realtime.counts import Telling
 from realtime.state.cursor import Cursor
@@ -54,7 +55,7 @@ class Hub:
         store: Store,
         settings: Settings,
         *,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = now_ms,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name

@@ -1,11 +1,11 @@
 """`GET /api/health`: whether what we serve can be believed, cluster by cluster; and what those ask who start, stop and balance servers."""
 
-from datetime import UTC, datetime
 from typing import Final, Literal
 
 import orjson
 from aiohttp import web
 
+from realtime.clock import iso, now_ms
 from realtime.errors import RequestError
 from realtime.state.freshness import Quality
 from realtime.stream.hub import Hub
@@ -41,7 +41,7 @@ async def health(request: web.Request) -> web.Response:
     status = overall([Quality(each["quality"]) for each in clusters])
     body: Health = {
         "status": status,
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": iso(now_ms()),
         "version": site.version,
         "clusters": clusters,
     }

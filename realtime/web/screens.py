@@ -4,15 +4,14 @@ A screen is a reader that names itself (`screen=`). Whoever does not is not list
 its coming to its leaving, and is looked at only when somebody asks. No address is kept or told.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import orjson
 from aiohttp import web
 
+from realtime.clock import iso, now_ms
 from realtime.state.cursor import Cursor
 from realtime.state.view import View
 from realtime.stream.hub import Hub
@@ -50,7 +49,7 @@ class Screen:
 class Screens:
     """The named readers of one server."""
 
-    def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+    def __init__(self, now_ms: Callable[[], int] = now_ms) -> None:
         self.now_ms = now_ms
         self._here: set[Screen] = set()
         self._between: dict[Place, Screen] = {}
@@ -105,7 +104,7 @@ SCREENS: Final = web.AppKey("screens", Screens)
 
 def _rows(screen: Screen) -> Iterator[dict[str, Any]]:
     head = {"screen": screen.name, "transport": screen.transport}
-    tail = {"since": _iso(screen.since), "unsentBytes": screen.outlet.unsent()}
+    tail = {"since": iso(screen.since), "unsentBytes": screen.outlet.unsent()}
     if not screen.subscribers:
         yield head | tail
     for hub, subscriber in screen.subscribers.items():
@@ -118,10 +117,6 @@ def _rows(screen: Screen) -> Iterator[dict[str, Any]]:
         if subscriber.quality is not None:
             row["quality"] = subscriber.quality.value
         yield row
-
-
-def _iso(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def screens(request: web.Request) -> web.Response:

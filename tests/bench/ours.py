@@ -24,7 +24,8 @@ from typing import Any, Final
 
 import structlog
 
-from realtime.app import Server, now_ms, serving
+from realtime.app import Server, serving
+from realtime.clock import now_ms
 from realtime.config import Cluster, Settings
 from realtime.loading import load
 from realtime.source.simulator import SimulatedCluster, SimulatedSource

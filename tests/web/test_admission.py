@@ -131,7 +131,7 @@ async def test_every_refusal_that_is_told_can_be_brought_about(
         assert answer.status == status
         heard.add(str(status))
     full = Refusal(429, OVERLOADED, "too_many_requests", "too many")
-    monkeypatch.setattr(closed.gate.limits, "ask", lambda _: full)
+    monkeypatch.setattr(closed.gate.limits, "count_request", lambda _: full)
     heard.add(str((await closed.server.ask(method, path, **shown)).status))
 
     assert heard == {status for status in told if status.startswith("4")}

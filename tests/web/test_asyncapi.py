@@ -12,7 +12,8 @@ from jsonschema_rs import Draft7Validator
 from pydantic_asyncapi.v3 import AsyncAPI
 
 import realtime
-from realtime.app import Server, now_ms, serving
+from realtime.app import Server, serving
+from realtime.clock import now_ms
 from realtime.config import Cluster, Settings
 from realtime.loading import load
 from realtime.source.simulator import SimulatedCluster, SimulatedSource
