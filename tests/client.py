@@ -31,7 +31,9 @@ class ClientModel:
         if kind == "snapshot":
             self.state, self.cursor = message["state"], message["cursor"]
         elif kind == "diff":
-            assert message["from"] == self.cursor, "a diff that does not start where the client stands"
+            assert message["from"] == self.cursor, (
+                f"a diff from {message['from']} to {message['cursor']} does not start where the client stands: {self.cursor}"
+            )
             self.state, self.cursor = merge(self.state, message["patch"]), message["cursor"]
         elif kind == "heartbeat":
             self.quality = message["quality"]

@@ -30,7 +30,9 @@ class Line:
         self.cut_after: Callable[[], int] | None = None
         """After how many bytes down the line a new connection is cut."""
         self.lost = False
-        """Whether every byte is lost, either way, and nobody is told: a firewall has forgotten the connections."""
+        """Whether every byte is lost, either way, and nobody is told: a firewall has forgotten the connections. One on which a byte was lost is lost for
+        good: TCP tells nobody what comes after a gap.
+        """
         self._connections: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -71,8 +73,10 @@ class Line:
                 end.transport.abort()
 
     async def _climb(self, reader: StreamReader, up: StreamWriter) -> None:
+        lost = False
         while piece := await reader.read(PIECE_BYTES):
-            if not self.lost:
+            lost = lost or self.lost
+            if not lost:
                 up.write(piece)
                 await up.drain()
         up.write_eof()
@@ -95,12 +99,14 @@ class Line:
     async def _pass_on(self, pieces: asyncio.Queue[tuple[float, bytes]], writer: StreamWriter) -> None:
         clock = asyncio.get_running_loop().time
         left = self.cut_after() if self.cut_after else None
+        lost = False
         while True:
             due, piece = await pieces.get()
             await asyncio.sleep(max(0.0, due - clock()))
             if not piece and not due:
                 break
-            if not self.lost:
+            lost = lost or self.lost
+            if not lost:
                 dripped = 0
                 while self.drip_seconds and dripped < len(piece[:left]):
                     writer.write(piece[dripped : dripped + 1])

@@ -96,7 +96,10 @@ async def _go_through(stage: Stage, random: Random, seconds: float) -> tuple[lis
             befell = time.monotonic()
             verified = await stage.recover()
         except Exception as error:  # noqa: BLE001 — whatever it is, it is what came of it
-            return rounds, f"round {len(rounds)}, {' + '.join(names)}: {error!r}"[:2_000]
+            wrong = f"round {len(rounds)}, {' + '.join(names)}: {error!r}"[:2_000]
+            # At once: a reader that heard what must not be fails again when it is stopped.
+            print(wrong, flush=True)
+            return rounds, wrong
         now = time.monotonic()
         steady = stage.steady
         rounds.append(Round(now - began, names, verified, now - befell, steady.rss_mib, steady.open_files))

@@ -1,12 +1,15 @@
-"""The judge is judged: it must call wrong what is wrong."""
+"""The judge is judged: it must call wrong what is wrong; and the line, which must not make right ones wrong."""
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
 from tests.client import ClientModel
+from tests.resilience.line import Line
 from tests.resilience.numbered import (
     EVERY,
     GPUS,
@@ -122,3 +125,36 @@ def test_old_data_that_is_called_live_is_wrong(oracle: Oracle) -> None:
         )
 
     assert [wrong for wrong in oracle.wrong if "4001" in wrong] == oracle.wrong != []
+
+
+async def test_a_line_tells_nothing_after_what_it_lost() -> None:
+    """What comes after bytes that were lost is lost too, on every connection that was there, as TCP has it: else readers would hear what nobody said."""
+    told = 0
+
+    async def count(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal told
+        with suppress(ConnectionError):
+            while True:
+                told += 1
+                writer.write(b"%d\n" % told)
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.close()
+
+    server = await asyncio.start_server(count, "127.0.0.1", 0)
+    async with server, Line(server.sockets[0].getsockname()[1]) as line:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(line.url.rpartition(":")[2]))
+        heard = [await reader.readline()]
+        for lost in (True, False):
+            line.lost = lost
+            before = told
+            while told < before + 1_000:
+                await asyncio.sleep(0)
+        line.cut()
+        with suppress(ConnectionError):
+            heard += (await reader.read()).splitlines(keepends=True)
+        writer.close()
+
+    numbers = [int(each) for each in heard if each.endswith(b"\n")]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) < 1_000
