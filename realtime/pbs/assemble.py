@@ -11,7 +11,7 @@ The assembler remembers readings between polls and builds anew only the nodes th
 change are the same objects as before, which the store relies on for speed and never for truth.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from realtime.pbs.events import Events
@@ -63,6 +63,13 @@ class Assembler:
         """Whether something is shown as it last was, because the source has lost it."""
         return self._roster.held or bool(self._listing.held_since)
 
+    def measured(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a summary what was measured, and is not only held."""
+        held = {"nodes", "cpus", "gpus", "memory"} if self._roster.held else set()
+        if not self._listing.held_since.keys().isdisjoint(("jobs", "status")):
+            held.add("jobs")
+        return {key: part for key, part in summary.items() if key not in held}
+
     @property
     def newest(self) -> int | None:
         """The timestamp of the newest scrape of the exporter that is believed, epoch ms; None before the first."""
@@ -88,7 +95,11 @@ class Assembler:
         yield from self._roster.update(exporters, dirty, now_ms)
         if not is_first:
             self._events.note_nodes(now_ms, self._roster.transitions)
-        self._listing.update(main, lambda: self._roster.jobs_told_by(main), now_ms)
+        if main.mixed:
+            # Whose jobs they are cannot be told; and what was known may have been the other's.
+            self._listing = Listing()
+        else:
+            self._listing.update(main, lambda: self._roster.jobs_told_by(main), now_ms)
         self._verdicts.update(exporters, self._roster, self._listing, now_ms)
         return {
             "summary": summarise(self._roster.tally, self._listing.counted, self._listing.jobs),

@@ -52,6 +52,8 @@ class Exporter:
         """Since when it says nothing at all."""
         self.calls_full_nodes_down = False
         """Whether it ever showed the mark of an exporter that has no word for job-busy: a node that is down, and runs jobs on all its CPUs."""
+        self.mixed = False
+        """Whether two clusters report under its job and instance."""
         self._fixed_dialect = dialect
         self._fixed_unit = unit
         self._names: set[str] = set()
@@ -76,16 +78,6 @@ class Exporter:
         """How many nodes it counts in each state."""
         counts = {word: first(self.totals, names) for word, names in REPORTED_NODES.items()}
         return {word: count for word, count in counts.items() if count is not None}
-
-    @property
-    def mixed(self) -> bool:
-        """Whether two clusters are told under its name: two series tell of its totals, and no node is told of twice. Of one cluster that is scraped
-        twice, or was relabelled, every node is.
-        """
-        total = self.families["total"].get("")
-        return bool(total and total.rivals and self.nodes) and not any(
-            node.rivals for node in self.nodes.values()
-        )
 
     @property
     def alive(self) -> bool:
@@ -164,6 +156,7 @@ class Exporter:
             if node is not None:
                 self._noted[name] = noted = (node.code, node.full)
                 self._census[noted] += 1
+        self.mixed = yield from self._is_mixed()
         if not self.nodes:
             return touched
         before = (self.dialect.name, self.unit)
@@ -202,6 +195,32 @@ class Exporter:
             for readings in family.values():
                 return max(sample.at for sample in readings.said.values())
         return 0
+
+    def _is_mixed(self) -> Generator[None, None, bool]:
+        """Whether those who tell of the cluster's totals, told apart by their labels, list nodes of which few are the same: one cluster that is scraped
+        twice, or whose labels were changed, lists the same ones. While less than two of them list any, what was found before stands.
+        """
+        totals = self.families["total"].get("", Readings())
+        parties = [
+            party
+            for name in totals.rivals
+            for party in {frozenset(sample.labels.items()) for sample in totals.tellers(name)}
+        ]
+        parties = sorted(set(parties), key=len, reverse=True)
+        if len(parties) < 2:
+            return False
+        listed, in_common = Counter[frozenset[tuple[str, str]]](), 0
+        for number, node in enumerate(self.nodes.values(), 1):
+            if number % SLICE == 0:
+                yield
+            # The first that fits has most labels: without any it would be everybody's.
+            by = {
+                next((party for party in parties if party <= sample.labels.items()), parties[-1])
+                for sample in node.listed_by
+            }
+            listed.update(by)
+            in_common += len(by) > 1
+        return 2 * in_common < min(listed.values()) if len(listed) > 1 else self.mixed
 
     def _decide(self) -> Dialect:
         if self._fixed_dialect != "auto":

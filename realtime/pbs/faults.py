@@ -154,8 +154,6 @@ class Verdicts:
         self, exporter: Exporter, main: Exporter, roster: Roster, listing: Listing, now_ms: int
     ) -> set[str]:
         seen = contradictions(exporter)
-        if exporter.mixed:
-            seen = {MIXED_CLUSTERS}
         if exporter in roster.shifted_by:
             seen.add(SHIFTED_COLUMNS)
         held = {} if exporter is not main else listing.held_since
@@ -165,17 +163,19 @@ class Verdicts:
                 f"{QUE_LIMIT} {name}" for name, queue in listing.queues.items() if "queuedInferred" in queue
             }
         # A scrape in which something is missing proves nothing about the rest.
-        proves = exporter.fresh and exporter.silent_since is None and (not held or exporter.mixed)
+        proves = exporter.fresh and exporter.silent_since is None and not held
         believed = self._watches.setdefault(exporter.key, Watch()).believe(seen, fresh=proves)
         codes = {code.partition(" ")[0] for code in believed}
         if exporter.silent_since is not None and now_ms - exporter.silent_since >= self._grace_ms:
             codes.add(PBSNODES_FAILED)
-        if any(now_ms - since >= self._grace_ms for since in held.values()) and not exporter.mixed:
+        if any(now_ms - since >= self._grace_ms for since in held.values()):
             codes.add(QSTAT_FAILED)
         if now_ms - exporter.changed_at >= FROZEN_AFTER_MS and (
             listing.jobs.get("running") if exporter is main else first(exporter.totals, JOB_TOTALS["running"])
         ):
             codes.add(FROZEN)
+        if exporter.mixed:
+            codes = codes - {COUNT_MISMATCH} | {MIXED_CLUSTERS}
         codes |= self._beside(exporter, main)
         if self._is_ahead(exporter, now_ms):
             codes.add(CLOCK_SKEW)

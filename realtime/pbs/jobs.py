@@ -144,16 +144,11 @@ class Listing:
         found = totals(exporter.totals, status)
         # Of an exporter that counts nodes and never listed one it is not known whether they run jobs.
         is_blind = exporter.silent_since is not None and not exporter.size
-        credible = (
-            not exporter.mixed
-            and exporter.alive
-            and (
-                is_credible(found, on_nodes=True)
-                or is_credible(found, on_nodes=is_blind or jobs_on_nodes() > 0)
-            )
+        credible = exporter.alive and (
+            is_credible(found, on_nodes=True) or is_credible(found, on_nodes=is_blind or jobs_on_nodes() > 0)
         )
         if exporter.alive:
-            self.counted = {} if exporter.mixed else exporter.counted
+            self.counted = exporter.counted
         if not self._is_held("jobs", not credible, now_ms):
             self._totals = dict(exporter.totals)
         running = (found["running"] if "running" in found else jobs_on_nodes()) > 0

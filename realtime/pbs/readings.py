@@ -34,7 +34,12 @@ class Readings(dict[str, float]):
         self.rivals: dict[str, list[Sample]] = {}
         """The other samples that tell it, where there are any."""
 
+    def tellers(self, name: str) -> list[Sample]:
+        """Every sample that tells a reading, the one that counts first."""
+        return [self.said[name], *self.rivals.get(name, ())]
+
     def take(self, name: str, sample: Sample) -> None:
+        """A series tells this reading: it counts, unless a newer one does."""
         before = self.said.get(name)
         if before is not None and before is not sample:
             rivals = self.rivals.setdefault(name, [])
@@ -48,6 +53,7 @@ class Readings(dict[str, float]):
         self[name] = sample.value
 
     def drop(self, name: str, sample: Sample) -> None:
+        """A series tells this reading no more; who never told it may say so too."""
         rivals = self.rivals.get(name, [])
         if sample in rivals:
             rivals.remove(sample)
@@ -76,6 +82,12 @@ class Node(Readings):
     def states(self) -> list[str]:
         """The words for the states that it is in."""
         return [word for word, value in self.labelled.items() if value]
+
+    @property
+    def listed_by(self) -> list[Sample]:
+        """Every sample of one of its readings: who tells that tells the others too."""
+        readings = self if self.said else self.labelled
+        return next((readings.tellers(name) for name in readings.said), [])
 
     @property
     def code(self) -> int | None:

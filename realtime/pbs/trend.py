@@ -14,6 +14,9 @@ STEP_SECONDS: Final = 60
 LATE_SECONDS: Final = 5 * STEP_SECONDS
 """No sample comes later: VictoriaMetrics shows none that is older, nor does Prometheus."""
 
+EARLY_MOMENTS: Final = 3
+"""One or two may be of a clock that is wrong for that long."""
+
 SEEDED: Final = {
     "runningJobs": ("jobs", "running"),
     "queuedJobs": ("jobs", "queued"),
@@ -41,6 +44,8 @@ class Trend:
         self._points: dict[int, dict[str, Any]] = {}
         self._step: int | None = None
         self._sums: dict[str, tuple[float, int]] = {}
+        self._early = 0
+        """How many moments in a row were of long before."""
 
     def grid(self, now_seconds: float) -> Grid:
         """What to ask the source's history for."""
@@ -59,15 +64,17 @@ class Trend:
         self._points = dict(sorted(self._points.items()))
 
     def add(self, at_ms: int, summary: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take in the headline numbers of one moment. A moment of a minute that is over changes nothing; one of long before says that the clock was
-        ahead, and with it every point since.
+        """Take in the headline numbers of one moment. A moment of a minute that is over changes nothing; several in a row of long before say that the clock
+        was ahead, and with it every point since.
         """
         step = -(-at_ms // (STEP_SECONDS * 1000)) * STEP_SECONDS
         if self._step is not None and step < self._step:
-            if self._step - step <= LATE_SECONDS:
+            self._early += self._step - step > LATE_SECONDS
+            if self._early < EARLY_MOMENTS:
                 return
             self._points = {at: point for at, point in self._points.items() if at < step}
             self._step, self._sums = step, {}
+        self._early = 0
         if step != self._step:
             self._close()
             self._step = step

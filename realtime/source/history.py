@@ -31,15 +31,16 @@ HOLD_SECONDS: Final = 90
 Three lost scrapes leave two rows empty at least; twice the step would also hide every single lost one."""
 
 FIELDS: Final = {
+    # Of nothing there is no share: without `> 0` an instant at which every MoM is silent would make a whole row unknown in Prometheus.
     "runningJobs": "most(qstat_total_r_jobs)",
     "queuedJobs": "most(qstat_total_q_jobs)",
     "heldJobs": "most(qstat_total_h_jobs)",
-    "cpuUtilization": "100 * sum(mean(pbs_node_cpus_used)) / sum(mean(pbs_node_cpus_total))",
-    "gpuUtilization": "100 * sum(mean(pbs_node_gpus_used)) / sum(mean(pbs_node_gpus_total))",
+    "cpuUtilization": "100 * sum(mean(pbs_node_cpus_used)) / (sum(mean(pbs_node_cpus_total)) > 0)",
+    "gpuUtilization": "100 * sum(mean(pbs_node_gpus_used)) / (sum(mean(pbs_node_gpus_total)) > 0)",
     # The exporter's names, or else the seed's. Their units differ: never one's numerator over the other's
     # denominator.
-    "memoryUtilization": "100 * (sum(mean(pbs_node_memory_used_gb)) / sum(mean(pbs_node_memory_total_gb))"
-    " or sum(mean(pbs_node_mem_used)) / sum(mean(pbs_node_mem_total)))",
+    "memoryUtilization": "100 * (sum(mean(pbs_node_memory_used_gb)) / (sum(mean(pbs_node_memory_total_gb)) > 0)"
+    " or sum(mean(pbs_node_mem_used)) / (sum(mean(pbs_node_mem_total)) > 0))",
     # The share of nodes that run a job, looked at repeatedly: no mean of jobs tells it.
     "nodeUtilization": "100 * sum(last(pbs_node_jobs) > bool 0) / count(last(pbs_node_jobs))",
 }

@@ -228,9 +228,7 @@ class Poller:
         # A source whose clock is ahead of ours must not look young for as long as it is ahead.
         self._sampled_at = min(scraped, now.ms)
         self._seen = now
-        # What is only held was not measured then.
-        if not self._assembler.partial:
-            self._trend.add(self._sampled_at, summary)
+        self._trend.add(self._sampled_at, self._assembler.measured(summary))
 
     async def _seed(self) -> None:
         """Give the trend its past, once. A long query keeps no screen waiting for the present, and no poll for its turn."""

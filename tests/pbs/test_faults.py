@@ -229,22 +229,67 @@ def test_who_reports_other_nodes_is_another_cluster() -> None:
     assert faults(cluster.scrape(two, after_ms=GRACE_MS), "b:1") == []
 
 
-def test_two_clusters_under_one_name_are_told_and_their_jobs_are_not() -> None:
-    """Where two clusters report under one job and instance their nodes are shown together, marked as partial, and no number of jobs; at the third scrape
-    that is a fault.
+HOPPER = labelled(NAMED, site="hopper")
+VANDA = labelled(NAMED.replace('node="', 'node="other-'), site="vanda")
+LOGIN = node_text("login1", 1, **IDLE)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["from the start", "later"])
+@pytest.mark.parametrize(
+    "common", ["", labelled(LOGIN, site="hopper") + labelled(LOGIN, site="vanda")], ids=["nothing", "a name"]
+)
+def test_two_clusters_under_one_name_are_told_and_their_jobs_are_not(known: bool, common: str) -> None:
+    """Where two clusters report under one job and instance, and have a name in common at most, that is a fault at once; their nodes are shown together,
+    and of their jobs nothing: not what was known of one either.
     """
     cluster = Cluster()
-    one = labelled(NAMED, site="hopper")
-    two = labelled(NAMED.replace('node="', 'node="other-'), site="vanda")
-    first = cluster.scrape(one + two)
+    if known:
+        assert cluster.scrape(HOPPER)["summary"]["jobs"]["running"] == 46
+    mixed = cluster.scrape(HOPPER + VANDA + common)
 
-    assert len(first["nodes"]) == 2 * len(Cluster().scrape(NAMED)["nodes"])
-    assert "running" not in first["summary"]["jobs"]
-    assert (first["queues"], first["users"]) == ({}, {})
-    assert cluster.partial
-    assert faults(first) == []
-    assert faults(cluster.scrape(one + two, one + two)) == ["MIXED_CLUSTERS"]
-    assert faults(cluster.scrape(one + two, after_ms=GRACE_MS)) == ["MIXED_CLUSTERS"]
+    assert faults(mixed) == ["MIXED_CLUSTERS"]
+    assert len(mixed["nodes"]) == 2 * len(Cluster().scrape(NAMED)["nodes"]) + bool(common)
+    assert "running" not in mixed["summary"]["jobs"]
+    assert (mixed["queues"], mixed["users"]) == ({}, {})
+    # While nobody lists a node, and when they do again.
+    nobody = cluster.scrape(without(HOPPER + VANDA, NODES))
+    assert faults(nobody) == ["MIXED_CLUSTERS"]
+    assert "running" not in nobody["summary"]["jobs"]
+    alone = cluster.scrape(HOPPER)
+    assert faults(alone) == []
+    assert alone["summary"]["jobs"]["running"] == 46
+
+
+BY_STATE = "".join(f'pbs_node_state{{node="n{number}",state="free"}} 1\n' for number in range(4))
+BY_STATE += "qstat_total_r_jobs 2\n"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(labelled(NAMED, replica="b"), id="a second scraper"),
+        pytest.param(without(labelled(NAMED, replica="b"), NODES), id="in the exporter's reset"),
+        pytest.param('qstat_total_r_jobs{replica="b"} 46\n', id="a pipeline of totals alone"),
+        pytest.param(labelled(node_text("hopper-01", 1, **IDLE), replica="b"), id="the first of a new label"),
+    ],
+)
+def test_a_second_series_is_no_second_cluster(more: str) -> None:
+    """Where another series tells of the totals too, and not of other nodes, nothing is wrong, and no number is missing."""
+    cluster = Cluster()
+    one = labelled(NAMED, replica="a")
+    alone = cluster.scrape(one)
+
+    both = cluster.scrape(one + more, one + more)
+
+    assert (faults(both), cluster.partial) == ([], False)
+    assert both["summary"]["jobs"] == alone["summary"]["jobs"]
+
+
+def test_states_as_labels_are_no_second_cluster() -> None:
+    """Two scrapers of an exporter that tells of nodes by nothing but a labelled state are not mixed up."""
+    text = labelled(BY_STATE, replica="a") + labelled(BY_STATE, replica="b")
+
+    assert faults(Cluster().scrape(text)) == []
 
 
 def test_one_cluster_that_is_scraped_twice_is_not_mixed() -> None:

@@ -76,7 +76,23 @@ def test_a_clock_that_was_ahead_leaves_no_point() -> None:
     for minute in (1, 2, 3):
         trend.add(START + minute * MINUTE, running(minute))
 
-    assert [point["runningJobs"] for point in trend.entities().values()] == [1, 1, 2]
+    for minute in (4, 5):
+        trend.add(START + minute * MINUTE, running(minute))
+
+    assert [point["runningJobs"] for point in trend.entities().values()] == [1, 3, 4]
+
+
+def test_a_clock_that_is_behind_for_a_moment_takes_no_point_away() -> None:
+    """One or two moments of an hour ago are those of a wrong clock: the past stays, and they are no part of it."""
+    trend = Trend(minutes=9)
+    for minute in range(4):
+        trend.add(START + minute * MINUTE, running(minute))
+    before = trend.entities()
+    for _ in range(2):
+        for _ in range(2):
+            trend.add(START - 60 * MINUTE, running(77))
+        assert trend.entities() == before
+        trend.add(START + 3 * MINUTE, running(3))
 
 
 def test_what_is_unknown_is_no_part_of_a_point() -> None:
