@@ -169,6 +169,22 @@ async def test_a_share_of_nothing_is_none(remember: Remember) -> None:
     assert told == {field: [None] for field in fields}
 
 
+@pytest.mark.parametrize("used", [0, 5])
+async def test_an_instant_without_capacity_is_no_part_of_a_share(remember: Remember, used: int) -> None:
+    """A minute in which every node tells of no CPU, as when all MoMs are silent, leaves the row to the other minutes."""
+    taken = [
+        one
+        for minute in range(5)
+        for there in [minute != 2]
+        for one in (
+            *on_nodes("pbs_node_cpus_used", 30 + 60 * minute, 6 if there else used),
+            *on_nodes("pbs_node_cpus_total", 30 + 60 * minute, 10 if there else 0),
+        )
+    ]
+    told = await remember(taken).history(["cpuUtilization"], Grid(END, 300, 1))
+    assert told == {"cpuUtilization": [60.0]}
+
+
 def _everything(before_end: float) -> list[Taken]:
     """What all fields of the table are made of; they are EVERYTHING."""
     return [
