@@ -51,7 +51,7 @@ class Feed(NamedTuple):
     poller: Poller
     hub: Hub
     census: Census | None
-    """Where which clusters there are is left to the data."""
+    """Only where clusters are discovered from the data."""
 
 
 class Server(NamedTuple):
@@ -81,7 +81,7 @@ def feed(cluster: Cluster, settings: Settings, source: Source) -> Feed:
     """Wire one cluster: what the poller finds is published to the hub."""
     store = Store(secrets.token_hex(4), TOPICS, tombstones=settings.tombstones)
     hub = Hub(cluster.name, store, settings, now_ms=now_ms)
-    # One that was found so is what its labels say.
+    # A cluster that was discovered has its labels already.
     looks = settings.looks_for_clusters and not cluster.pbs_exporter_labels
     census = Census(cluster, source) if looks else None
     poller = Poller(

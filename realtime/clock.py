@@ -9,6 +9,6 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def iso(ms: int) -> str:
-    """An instant (epoch ms) as ISO 8601 in UTC, as JavaScript's `toISOString` has it: `2026-11-25T18:30:00.000Z`."""
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def iso(ms: int, timespec: str = "milliseconds") -> str:
+    """An instant (epoch ms) as ISO 8601 in UTC: `2026-11-25T18:30:00.000Z`, or to the precision that `datetime.isoformat` calls so."""
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

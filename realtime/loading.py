@@ -1,5 +1,6 @@
 """Reading the configuration, and saying in one line a fault what is wrong with it."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
@@ -15,6 +16,12 @@ from realtime.errors import ConfigError
 SECRETS: Final = frozenset({"prometheus_url", "prometheus_password", "prometheus_token", "jwt_keys_url"})
 """Keys whose value is never echoed; a URL may hold a password."""
 
+MANY: Final = frozenset({"clusters", "pbs_exporter_labels"})
+"""Keys of a list or a mapping: the one value that stands there instead may be such a URL."""
+
+KEY: Final = re.compile(r"\w{1,40}")
+"""What looks like a key is echoed; anything else may be a value that lost its key."""
+
 NAME: Final = "up to 63 letters, digits, dots, hyphens and underscores, the first a letter or digit"
 FORMS: Final = {
     "name": NAME,
@@ -23,6 +30,8 @@ FORMS: Final = {
     "pbs_exporter_prefix": "letters, digits, underscores and colons",
     "pbs_exporter_labels": "a mapping of labels (letters, digits, underscores; no digit first) to texts",
 }
+"""What a key may hold, in an operator's words."""
+
 KINDS: Final[dict[Any, str]] = {
     int: "a whole number",
     float: "a number",
@@ -30,8 +39,10 @@ KINDS: Final[dict[Any, str]] = {
     str: "text",
     SecretStr: "text",
 }
+"""The same of all other keys, by type."""
+
 BOUNDS: Final = {"ge": " from {}", "gt": " above {}", "le": ", at most {}"}
-"""What a key may hold, in an operator's words: by key, by type, by limit."""
+"""And their limits."""
 
 EVERY_KEY: Final = "config/realtime.example.yaml"
 
@@ -81,7 +92,11 @@ def _check_keys(path: Path) -> None:
         raise ConfigError(f"{path}: must be a mapping of keys to values")
     unknown = [str(key) for key in content if key not in Settings.model_fields]
     if unknown:
-        raise ConfigError("\n".join(f"{path}: unknown key {key}; {_meant(key, Settings)}" for key in unknown))
+        raise ConfigError("\n".join(f"{path}: {_unknown(key, Settings)}" for key in unknown))
+
+
+def _unknown(key: str, model: type[Settings | Cluster]) -> str:
+    return f"unknown key {key if KEY.fullmatch(key) else '(not shown)'}; {_meant(key, model)}"
 
 
 def _meant(key: str, model: type[Settings | Cluster]) -> str:
@@ -101,7 +116,7 @@ def _explain(fault: Any) -> str:
     place = fault["loc"]
     key = ".".join(str(part) for part in place)
     if fault["type"] == "extra_forbidden":
-        return f"{key}: unknown key; {_meant(str(place[-1]), Cluster)}"
+        return f"{'.'.join(str(part) for part in place[:-1])}: {_unknown(str(place[-1]), Cluster)}"
     if fault["type"] == "value_error":
         rule = str(fault["msg"]).removeprefix("Value error, ")
     else:
@@ -117,6 +132,7 @@ def _explain(fault: Any) -> str:
         and names[-1] in Settings.model_fields.keys() | Cluster.model_fields.keys()
         and isinstance(fault["input"], str | int | float | bool)
         and place[-1:] == tuple(names[-1:])
+        and names[-1] not in MANY
         and SECRETS.isdisjoint(names)
     ):
         given = f"given {fault['input']!r}; "

@@ -13,12 +13,15 @@ from realtime.config import LOOP_LAG_SECONDS
 from realtime.counts import Durations
 from realtime.errors import ConfigError, HostError
 
+MISTAKES: Final = (errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT, socket.EAI_NONAME)
+"""Why an address will never be listened on as it stands. All else may pass."""
+
 REMEDIES: Final = {
     errno.EADDRINUSE: "stop the other program (`ss -ltnp` lists them), or choose another port",
     errno.EADDRNOTAVAIL: "is it an address of this host? `ip address` lists them",
     socket.EAI_AGAIN: "does this host reach its name servers?",
 }
-"""Why an address cannot be listened on although it may be right → what to do. All else is the configuration's fault."""
+"""What to do about some of that."""
 
 
 def loop_factory(event_loop: str) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -57,4 +60,6 @@ def cannot_listen(where: str, error: OSError) -> ConfigError | HostError:
     number = errno.EADDRNOTAVAIL if error.errno is None else error.errno
     why = str(error.strerror) if isinstance(error, socket.gaierror) else os.strerror(number)
     told = f"{where}: cannot listen there: {why.lower()}"
-    return HostError(f"{told}; {REMEDIES[number]}") if number in REMEDIES else ConfigError(told)
+    if number in MISTAKES:
+        return ConfigError(told)
+    return HostError(f"{told}; {REMEDIES[number]}" if number in REMEDIES else told)

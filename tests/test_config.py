@@ -273,7 +273,7 @@ def test_without_clusters_the_top_level_is_one(write: Write) -> None:
         ("pbs_exporter_labels: {api_port: 1}", "pbs_exporter_labels.api_port", "", "a mapping of labels"),
         ("cors_origin: 5", "cors_origin", "5", "a list, or texts separated by commas"),
         ("cors_origin: localhost:3000", "cors_origin", "'localhost:3000'", "SCHEME://HOST"),
-        ("clusters: hopper", "clusters", "'hopper'", "a list of mappings"),
+        ("clusters: hopper", "clusters", "", "a list of mappings"),
         ("clusters: [hopper]", "clusters.0", "", "a mapping of a cluster's keys"),
         ("clusters: [{}]", "clusters.0.name", "missing", "letters, digits, dots"),
         ("clusters: [{name: a b}]", "clusters.0.name", "'a b'", "letters, digits, dots"),

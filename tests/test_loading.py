@@ -60,9 +60,9 @@ def test_an_unknown_key_of_a_cluster_is_refused(write: Write) -> None:
     told = fault(write("clusters: [{name: a, prometheus_uri: http://vm, Name: b, api_port: 1}]"))
 
     assert told.splitlines() == [
-        "clusters.0.prometheus_uri: unknown key; did you mean prometheus_url? config/realtime.example.yaml has every key",
-        "clusters.0.Name: unknown key; in a file keys are in lower case: name",
-        "clusters.0.api_port: unknown key; it stands at the top level, not in a cluster",
+        "clusters.0: unknown key prometheus_uri; did you mean prometheus_url? config/realtime.example.yaml has every key",
+        "clusters.0: unknown key Name; in a file keys are in lower case: name",
+        "clusters.0: unknown key api_port; it stands at the top level, not in a cluster",
     ]
 
 
@@ -135,6 +135,11 @@ def test_clusters_that_cannot_be_read_are_refused(value: str, monkeypatch: pytes
         f"clusters: [{{name: a, prometheus_tokn: {SECRET}}}]",
         f"clusters: [{{name: a, prometheus_token: {SECRET}}}, [prometheus_token, {SECRET}]]",
         f"prometheus_tokn: {SECRET}",
+        f"clusters: http://ann:{SECRET}@vm",
+        f"pbs_exporter_labels: {SECRET}",
+        f"clusters: [{{name: a, pbs_exporter_labels: {SECRET}}}]",
+        f"http://ann:{SECRET}@vm: 8428",
+        f"clusters: [{{name: a, 'http://ann:{SECRET}@vm': 1}}]",
     ],
 )
 def test_a_secret_is_never_echoed(text: str, write: Write) -> None:

@@ -14,7 +14,7 @@ import uvloop
 
 from realtime.counts import MILLISECONDS, Durations
 from realtime.errors import ConfigError, HostError, RealtimeError
-from realtime.process import cannot_listen, loop_factory, told_to_stop, watch_loop
+from realtime.process import REMEDIES, cannot_listen, loop_factory, told_to_stop, watch_loop
 
 
 def test_uvloop_is_taken_where_it_is_installed() -> None:
@@ -75,13 +75,14 @@ async def test_a_loop_that_is_held_up_is_seen() -> None:
         (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), HostError),
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), ConfigError),
         (OSError(errno.EACCES, "('::1', 80): permission denied"), ConfigError),
+        (OSError(errno.EMFILE, "too many open files"), HostError),
     ],
     ids=str,
 )
 def test_what_another_start_may_mend_is_the_hosts_matter(error: OSError, blame: type[RealtimeError]) -> None:
-    """An address that is in use, or not there yet, is the host's matter, and has a remedy; one that never can be is the configuration's."""
+    """An address that is in use, or not there yet, is the host's matter, as is a want of files; one that never can be is the configuration's."""
     told = cannot_listen("api_port 3001", error)
 
     assert type(told) is blame
     assert str(told).count("3001") == 1
-    assert (";" in str(told)) is (blame is HostError)
+    assert (";" in str(told)) is (error.errno in REMEDIES or error.errno is None)

@@ -209,7 +209,7 @@ class Exporter:
         parties = sorted(set(parties), key=len, reverse=True)
         if len(parties) < 2:
             return False
-        listed, in_common = Counter[frozenset[tuple[str, str]]](), 0
+        listed, told_twice = Counter[frozenset[tuple[str, str]]](), 0
         for number, node in enumerate(self.nodes.values(), 1):
             if number % SLICE == 0:
                 yield
@@ -219,8 +219,8 @@ class Exporter:
                 for sample in node.listed_by
             }
             listed.update(by)
-            in_common += len(by) > 1
-        return 2 * in_common < min(listed.values()) if len(listed) > 1 else self.mixed
+            told_twice += len(by) > 1
+        return 2 * told_twice < min(listed.values()) if len(listed) > 1 else self.mixed
 
     def _decide(self) -> Dialect:
         if self._fixed_dialect != "auto":

@@ -121,8 +121,8 @@ class Verdicts:
         self._events = events
         self._grace_ms = grace_ms
         self._watches: dict[str, Watch] = {}
-        self._beside_main: dict[str, str] = {}
-        """Other exporters → what they are beside the one that is believed."""
+        self._relations: dict[str, str] = {}
+        """Other exporters → what they are to the one that is believed."""
         self._punctual: dict[str, int] = {}
         """Exporters whose clock is ahead → how many scrapes in a row it was not."""
 
@@ -147,7 +147,7 @@ class Verdicts:
 
     def forget(self, exporter: Exporter) -> None:
         """Remember nothing of an exporter that will not return."""
-        for memory in (self.entities, self._watches, self._punctual, self._beside_main):
+        for memory in (self.entities, self._watches, self._punctual, self._relations):
             memory.pop(exporter.key, None)
 
     def _codes(
@@ -176,21 +176,22 @@ class Verdicts:
             codes.add(FROZEN)
         if exporter.mixed:
             codes = codes - {COUNT_MISMATCH} | {MIXED_CLUSTERS}
-        codes |= self._beside(exporter, main)
+        if relation := self._relation(exporter, main):
+            codes.add(relation)
         if self._is_ahead(exporter, now_ms):
             codes.add(CLOCK_SKEW)
         return codes
 
-    def _beside(self, exporter: Exporter, main: Exporter) -> set[str]:
-        """What it is beside the main exporter: one that lists some of the same nodes, or none of them; while either lists none at all, what was found
+    def _relation(self, exporter: Exporter, main: Exporter) -> str | None:
+        """What an exporter is to the main one: one that lists some of the same nodes, or none of them; while either lists none at all, what was found
         before stands.
         """
         if exporter is main:
-            self._beside_main.pop(exporter.key, None)
+            self._relations.pop(exporter.key, None)
         elif exporter.nodes and main.nodes:
             is_apart = exporter.nodes.keys().isdisjoint(main.nodes)
-            self._beside_main[exporter.key] = OTHER_NODES if is_apart else DUPLICATE_EXPORTER
-        return {self._beside_main[exporter.key]} if exporter.key in self._beside_main else set()
+            self._relations[exporter.key] = OTHER_NODES if is_apart else DUPLICATE_EXPORTER
+        return self._relations.get(exporter.key)
 
     def _is_ahead(self, exporter: Exporter, now_ms: int) -> bool:
         """Whether its clock is ahead: at once if a sample is, and until several scrapes in a row were not ahead at all."""

@@ -6,14 +6,15 @@ from typing import Any, Final
 from realtime.pbs.exporter import Exporter
 from realtime.pbs.names import JOB_TOTALS, QUEUE_COUNTS, STATUS_WORDS, USER_COUNTS, first
 
-Readings = dict[str, float]
+Values = dict[str, float]
+"""What is told of one thing, by metric."""
 Entities = dict[str, dict[str, Any]]
 
 STEM: Final = 15
 """qstat cuts a long queue name to 15 characters and a star, `qstat -q` to 16 without: 15 are sure (qstat.c, LOCL)."""
 
 
-def totals(readings: Readings, by_status: Mapping[str, float]) -> dict[str, Any]:
+def totals(readings: Values, by_status: Mapping[str, float]) -> dict[str, Any]:
     """Jobs of the cluster by PBS state, and `total`: running, queued and held, as the replaced backend added them. Less than nothing is unknown.
 
     `by_status` is keyed by the exporter's words and PBS's letters; it fills in what the plain totals do not have.
@@ -47,7 +48,7 @@ def heal(names: Collection[str]) -> dict[str, str]:
     return healed
 
 
-def merge(family: Mapping[str, Readings]) -> dict[str, Readings]:
+def merge(family: Mapping[str, Values]) -> dict[str, Values]:
     """Queues by their healed names: the union of what all metrics say of each. Two names of which one metric speaks are two queues."""
     healed = heal(family.keys())
     merged = {name: dict(family[name]) for name in sorted(family) if name not in healed}
@@ -60,7 +61,7 @@ def merge(family: Mapping[str, Readings]) -> dict[str, Readings]:
     return merged
 
 
-def is_run_limit(readings: Readings, *, listing: bool) -> bool:
+def is_run_limit(readings: Values, *, listing: bool) -> bool:
     """Whether `qstat_que_by_queue` is the queue's run limit: it says that more wait than are listed beyond the running.
 
     The list has every subjob and the queue's own line has not, so there is no honest way to that. `listing` says that there is a job list.
@@ -69,7 +70,7 @@ def is_run_limit(readings: Readings, *, listing: bool) -> bool:
     return listing and None not in (running, queued, listed) and queued > listed - running  # type: ignore[operator]
 
 
-def queue(name: str, readings: Readings, *, listing: bool = True) -> dict[str, Any]:
+def queue(name: str, readings: Values, *, listing: bool = True) -> dict[str, Any]:
     """One queue. `queuedJobs` counts held and waiting ones too: the exporter reads `qstat -q`, which does not tell them apart.
 
     `queuedInferred` says that it was counted from the job list, since what the exporter says is no number of waiting jobs.
@@ -102,12 +103,12 @@ def is_credible(jobs: Mapping[str, Any], *, on_nodes: bool) -> bool:
     return not told or any(told) or not on_nodes
 
 
-def user(name: str, readings: Readings) -> dict[str, Any]:
+def user(name: str, readings: Values) -> dict[str, Any]:
     """One user who has jobs."""
     return {"name": name} | _counts(readings, USER_COUNTS)
 
 
-def _counts(readings: Readings, fields: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+def _counts(readings: Values, fields: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     counts: dict[str, Any] = {}
     for field, names in fields.items():
         value = first(readings, names)
@@ -130,8 +131,8 @@ class Listing:
         """How many nodes the exporter counts in each state."""
         self.held_since: dict[str, int] = {}
         """What is held, and since when."""
-        self._totals: Readings = {}
-        self._status: Readings = {}
+        self._totals: Values = {}
+        self._status: Values = {}
 
     def update(self, exporter: Exporter, jobs_on_nodes: Callable[[], int], now_ms: int) -> None:
         """Take in what the exporter says now."""
@@ -177,7 +178,7 @@ class Listing:
         return lost
 
 
-def _tells(family: Mapping[str, Readings], metric: str) -> bool:
+def _tells(family: Mapping[str, Values], metric: str) -> bool:
     return any(metric in readings for readings in family.values())
 
 

@@ -1,7 +1,8 @@
 """Which clusters report to one source, told by their labels.
 
-Law: a reading under labels that are not known is not shown before the source was asked whose they are. Two clusters are never mixed into one, be
-the second one's exporter up only later, and be the source unable to say.
+Law: a reading under labels that are not known is not shown before the source was asked whose they are. So two clusters are not mixed into one, be
+the second one's exporter up only later, and be the source unable to say. Labels that are no exporter's by the source's word, as those of rules, are
+waited for like the rest of a scrape (see `doubt.py`), and then shown.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from realtime.source.source import Source
 
 
 class Census:
-    """Who reports to a source that nobody said more of."""
+    """Finds which clusters report to a source, where the configuration names none."""
 
     def __init__(self, cluster: Cluster, source: Source) -> None:
         self._cluster = cluster

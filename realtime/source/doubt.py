@@ -1,4 +1,4 @@
-"""What a source tells that is not believed yet. Pure: times come from who asks.
+"""What a source tells that is not believed yet. It asks nobody and reads no clock.
 
 Nobody is shown half a scrape. VictoriaMetrics makes a scrape visible in pieces now and then, the new numbers of some nodes beside the old ones
 of others: what has more samples astray than the source always has is torn, until it is whole or has had its time.

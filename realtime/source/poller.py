@@ -178,11 +178,12 @@ class Poller:
         with collector_paused():
             # What bears no time of its own is as old as the probe says: as of now it would look young for ever.
             reading = await in_slices(self._exposition.read(body, now.ms if newest is None else newest))
-            self._changed += reading.changed
-            self._gone += reading.gone
-            # Before anything takes it in: what must not be shown must not be remembered either.
-            if doubt := await self._doubted(reading, newest, now):
-                return doubt
+        self._changed += reading.changed
+        self._gone += reading.gone
+        # Before anything takes it in: what must not be shown must not be remembered either.
+        if doubt := await self._doubted(reading, newest, now):
+            return doubt
+        with collector_paused():
             changed = [sample for sample in self._changed if not sample.gone]
             gone, self._changed, self._gone = self._gone, [], []
             topics = await in_slices(self._assembler.assemble(changed, gone, now.ms))

@@ -29,11 +29,11 @@ from realtime.source.failures import JSON, failure, refusal
 from realtime.source.history import matchers, query, selector
 from realtime.state.grid import Grid
 
-CONNECTIONS: Final = 4
-"""A probe or fetch, who reports, and two questions of history; on two cores VictoriaMetrics answers no more at once."""
-
 HISTORIES: Final = 2
-"""Questions of history under way at once: all others find a connection free, here and there."""
+"""Questions of history under way at once; on two cores VictoriaMetrics answers no more."""
+
+CONNECTIONS: Final = HISTORIES + 1
+"""One is the poll's, which asks one thing after the other, and waits for no history."""
 
 FRESH: Final = {"nocache": "1", "latency_offset": "1ms"}
 """Lifts the 30 s: the first before VictoriaMetrics 1.85, both after (0 is refused before 1.88)."""
@@ -75,6 +75,7 @@ class Victoria:
         self._labels = {**({"job": job} if job else {}), **cluster.pbs_exporter_labels}
         self._session: aiohttp.ClientSession | None = None
         self._histories = asyncio.Semaphore(HISTORIES)
+        self._closed = False
         self.partial = False
         """At the last probe a storage node of the source was missing: what is absent may well exist."""
 
@@ -104,8 +105,7 @@ class Victoria:
     async def history(self, fields: Collection[str], grid: Grid) -> dict[str, list[float | None]]:
         """Each field's mean over each step of the grid; None where nothing is known. One request for all.
 
-        Others may have to be answered first. That wait is not the source's slowness, so its timeout begins after it; and it ends, since each of
-        them has a timeout.
+        At most `HISTORIES` are under way. The timeout begins when the question is sent, so waiting for a turn does not count.
         """
         told: dict[str, list[float | None]] = {field: [None] * grid.rows for field in fields}
         if not told:
@@ -146,10 +146,10 @@ class Victoria:
         raise SourceMalformed("the source answered with something else than labels")
 
     async def close(self) -> None:
-        """Give back the connections."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        """Give back the connections. Who asks from now on, or waits for a turn, hears that it is over."""
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
 
     async def _newest(self, metrics: Iterable[str]) -> int | None:
         """The newest timestamp (epoch ms) of any of the metrics."""
@@ -181,6 +181,8 @@ class Victoria:
 
     async def _get(self, path: str, params: dict[str, str], media: str) -> bytes:
         """The body of an answer that is 200 and of the media type, both judged before it is read."""
+        if self._closed:
+            raise SourceUnavailable("this server no longer asks the source")
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=CONNECTIONS),

@@ -6,12 +6,12 @@ is what the metrics do not know: nothing is made up.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
+from realtime.clock import iso
 from realtime.state.grid import Grid, grid_of
 from realtime.stream.hub import Hub
 from realtime.web.asked import hub_of
@@ -48,7 +48,7 @@ def rows(
     }
     return [
         {
-            "timestamp": datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z"),
+            "timestamp": iso(at * 1000, "seconds"),
             "ts": at * 1000,
             **row({field: column[index] for field, column in columns.items()}),
         }

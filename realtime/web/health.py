@@ -10,6 +10,7 @@ from realtime.errors import RequestError
 from realtime.state.freshness import Quality
 from realtime.stream.hub import Hub
 from realtime.web.bodies import ClusterHealth, Health
+from realtime.web.problem import retry_after
 from realtime.web.site import SITE
 
 UNSERVING: Final = ("starting", "down")
@@ -45,11 +46,14 @@ async def health(request: web.Request) -> web.Response:
         "version": site.version,
         "clusters": clusters,
     }
+    headers = {"Cache-Control": "no-store"}
+    if status in UNSERVING:
+        headers |= retry_after(site.retry_seconds(status))
     return web.Response(
         status=503 if status in UNSERVING else 200,
         body=orjson.dumps(body),
         content_type="application/json",
-        headers={"Cache-Control": "no-store"},
+        headers=headers,
     )
 
 

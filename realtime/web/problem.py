@@ -51,7 +51,7 @@ async def problems(
             error.status,
             error.detail,
             code=error.code,
-            headers=_retry_after(request, error.code)
+            headers=retry_after(request.app[SITE].retry_seconds(error.code))
             if error.status == HTTPStatus.SERVICE_UNAVAILABLE
             else None,
         )
@@ -60,7 +60,10 @@ async def problems(
             HTTPStatus.SERVICE_UNAVAILABLE if isinstance(error, SourceUnavailable) else HTTPStatus.BAD_GATEWAY
         )
         return problem(
-            status, str(error), code="source_failed", headers=_retry_after(request, "source_failed")
+            status,
+            str(error),
+            code="source_failed",
+            headers=retry_after(request.app[SITE].retry_seconds("source_failed")),
         )
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
@@ -76,8 +79,9 @@ async def problems(
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "this is our fault; the server's log says more")
 
 
-def _retry_after(request: web.Request, code: str) -> dict[str, str]:
-    return {"Retry-After": str(max(1, math.ceil(request.app[SITE].retry_seconds(code))))}
+def retry_after(seconds: float) -> dict[str, str]:
+    """The header that says when to ask again, in whole seconds."""
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}
 
 
 def _has_left(request: web.Request) -> bool:

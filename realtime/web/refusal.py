@@ -13,7 +13,7 @@ from aiohttp import web
 
 from realtime.stream import messages
 from realtime.web.limits import OVERLOADED, TOO_MANY, Refusal
-from realtime.web.problem import problem
+from realtime.web.problem import problem, retry_after
 from realtime.web.site import SITE
 
 PARTING_SECONDS: Final = 1.0
@@ -30,8 +30,7 @@ async def refuse(request: web.Request, transport: str | None, refusal: Refusal) 
             return await _close(request, socket, refusal)
     if transport == "sse" and refusal.close_code in NO_ROOM:
         return await _end(request, refusal)
-    seconds = max(1, math.ceil(refusal.retry_seconds))
-    headers = {"Retry-After": str(seconds)} if refusal.status in (429, 503) else {}
+    headers = retry_after(refusal.retry_seconds) if refusal.status in (429, 503) else {}
     if refusal.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer" + (
             ' error="invalid_token"' if refusal.code == "bad_token" else ""

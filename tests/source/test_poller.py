@@ -327,6 +327,20 @@ async def test_while_nobody_can_say_whose_it_is_nothing_is_shown(polled: Polled)
     assert polled.freshness.problem == ""
 
 
+async def test_the_collector_works_while_the_source_is_asked_who_reports(polled: Polled) -> None:
+    """No answer of the source is awaited while garbage is left lying."""
+    seen = []
+
+    async def strangers(_: set[Group]) -> int:
+        seen.append(gc.isenabled())
+        return 0
+
+    polled.poller._strangers = strangers
+    await polled.scrape(1)
+
+    assert set(seen) == {True}
+
+
 async def test_a_reading_is_known_by_its_labels(polled: Polled) -> None:
     """Whose a reading is, is asked by its `cluster` and `job` labels, each pair once, as far as anything changed."""
     at = polled.source.newest = polled.clock.now_ms()

@@ -340,6 +340,25 @@ async def test_history_leaves_connections_to_others(
     assert [chart.result() for chart in charts] == [{"runningJobs": [None] * 5}] * 8
 
 
+async def test_a_source_that_was_closed_is_asked_no_more(
+    faulty_upstream: FaultyUpstream, connect: Connect
+) -> None:
+    """Questions that wait for their turn when the source is closed are told so, and open no connection that nobody would close."""
+    victoria = connect(faulty_upstream.cluster())
+    faulty_upstream.script(*[faulty.slow(30)] * HISTORIES, path="/query_range")
+    charts = [asyncio.create_task(victoria.history(["runningJobs"], GRID)) for _ in range(2 * HISTORIES)]
+
+    async def asked() -> bool:
+        return len(faulty_upstream.asked) == HISTORIES
+
+    await until(asked)
+    await victoria.close()
+    told = await asyncio.gather(*charts, return_exceptions=True)
+
+    assert [type(each) for each in told] == [SourceUnavailable] * len(charts)
+    assert len(faulty_upstream.asked) == HISTORIES
+
+
 async def test_waiting_for_others_is_not_the_sources_slowness(
     faulty_upstream: FaultyUpstream, connect: Connect
 ) -> None:

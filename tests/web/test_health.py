@@ -39,7 +39,7 @@ async def test_before_the_first_data_it_is_starting(serve: Serve) -> None:
     server = await serve()
 
     answer = await server.get("/api/health")
-    assert (answer.status, answer.json["status"]) == (503, "starting")
+    assert (answer.status, answer.json["status"], answer.headers["Retry-After"]) == (503, "starting", "5")
     assert answer.json["clusters"] == [{"name": "hopper", "quality": "starting", "faults": []}]
 
 
