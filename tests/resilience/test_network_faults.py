@@ -79,8 +79,8 @@ async def test_a_line_that_is_cut_at_any_byte_loses_nothing(
     """Readers whose connection is cut at a random byte, again and again, come back to where they were and end with the truth."""
     random = Random(seed)
     async with Line(daemon.port) as line:
-        # Within the handshake, the first snapshot (some 4 KB), a diff, or between two.
-        line.cut_after = lambda: random.randint(1, 8_000)
+        # Within the handshake, the first snapshot, a diff, or between two. A snapshot has some 4 KB at first, and with its events up to 25 later on.
+        line.cut_after = lambda: round(2 ** random.uniform(0, 16))
         async with Crowd(daemon.url, oracle, readers=24, seed=seed, via=[line.url]) as crowd:
             await crowd.until_all_know()
             await crowd.until_connections(120)
