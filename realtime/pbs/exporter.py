@@ -201,19 +201,15 @@ class Exporter:
         twice, or whose labels were changed, lists the same ones. While less than two of them list any, what was found before stands.
         """
         totals = self.families["total"].get("", Readings())
-        parties = [
-            party
-            for name in totals.rivals
-            for party in {frozenset(sample.labels.items()) for sample in totals.tellers(name)}
-        ]
-        parties = sorted(set(parties), key=len, reverse=True)
+        told = {frozenset(sample.labels.items()) for name in totals.rivals for sample in totals.tellers(name)}
+        # Most labels first: who has none besides would fit everybody.
+        parties = sorted(told, key=len, reverse=True)
         if len(parties) < 2:
             return False
         listed, told_twice = Counter[frozenset[tuple[str, str]]](), 0
         for number, node in enumerate(self.nodes.values(), 1):
             if number % SLICE == 0:
                 yield
-            # The first that fits has most labels: without any it would be everybody's.
             by = {
                 next((party for party in parties if party <= sample.labels.items()), parties[-1])
                 for sample in node.listed_by
