@@ -68,7 +68,10 @@ async def soak(minutes: float, seed: int, readers: int, load: int) -> str:
             seconds = round(60 * minutes)
             # The last round is held under load too.
             window = seconds + LONGEST_ROUND_SECONDS
-            crowd = stack.enter_context(Load(stage.steady.port, *OURS, readers=load, seconds=window))
+            # Slower than the gate lets in: who is refused was not held.
+            crowd = stack.enter_context(
+                Load(stage.steady.port, *OURS, "-r", "500", readers=load, seconds=window)
+            )
             held = await asyncio.to_thread(crowd.connected)
             print(
                 f"seed {seed}: {readers} readers that are judged, {held} more on the steady server\n",
