@@ -21,6 +21,12 @@ GUEST: Final = "gn-guest"
 ALL_SERIES: Final = 21
 """After so many scrapes each series was there once."""
 
+GUESTS: Final = tuple(
+    f'pbs_node_{metric}{{node="{GUEST}"'
+    for metric in ("state", "jobs", "cpus_total", "cpus_used", "gpus_total", "gpus_used")
+)
+"""How the lines begin that tell of it."""
+
 NAMES: Final = tuple(f"gn-{number:02}" for number in range(NODES))
 QUEUES: Final = ("long", "short")
 USERS: Final = ("ann", "bob", "cyd")

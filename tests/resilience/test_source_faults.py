@@ -15,7 +15,7 @@ import pytest
 from tests.resilience.crowd import eventually
 from tests.resilience.daemon import Daemon, started
 from tests.resilience.line import Line
-from tests.resilience.numbered import NumberedExporter
+from tests.resilience.numbered import GUEST, GUESTS, NumberedExporter
 from tests.resilience.oracle import Oracle
 from tests.resilience.outage import Watch, watching
 from tests.upstream import Prometheus, VictoriaMetrics
@@ -210,7 +210,12 @@ async def test_timestamps_that_go_back_are_no_news(
     victoria: VictoriaMetrics, exporter: NumberedExporter, oracle: Oracle, tmp_path: Path
 ) -> None:
     """An exporter that says of each sample when it was taken, and suddenly that this was a minute ago, tells nothing new: all stays, and is stale."""
+    # Were it to leave just then, its end would be news: that is told as of now, by whoever scrapes.
+    exporter.left_out = GUESTS
     async with watched(tmp_path, victoria.url, oracle) as watch:
+        await watch.crowd.until(
+            lambda reader: GUEST not in (reader.client.state or {}).get("nodes", {}), "saw the guest leave"
+        )
         exporter.stamped_ms_ago = MINUTE_MS
         await watch.fails("SCRAPE_LATE", "stale")
         exporter.stamped_ms_ago = 0
