@@ -129,11 +129,10 @@ class Assembler:
                     exporter.drop(sample, name)
 
     def _exporter_of(self, sample: Sample) -> Exporter:
-        origin = (sample.labels.get("job", ""), sample.labels.get("instance", ""))
-        exporter = self._exporters.get(origin)
+        exporter = self._exporters.get(sample.origin)
         if exporter is None:
-            exporter = self._exporters[origin] = Exporter(
-                *origin, dialect=self._policy.dialect, unit=self._policy.memory_unit
+            exporter = self._exporters[sample.origin] = Exporter(
+                *sample.origin, dialect=self._policy.dialect, unit=self._policy.memory_unit
             )
         return exporter
 

@@ -31,10 +31,10 @@ HOLD_SECONDS: Final = 90
 Three lost scrapes leave two rows empty at least; twice the step would also hide every single lost one."""
 
 FIELDS: Final = {
-    # Of nothing there is no share: without `> 0` an instant at which every MoM is silent would make a whole row unknown in Prometheus.
     "runningJobs": "most(qstat_total_r_jobs)",
     "queuedJobs": "most(qstat_total_q_jobs)",
     "heldJobs": "most(qstat_total_h_jobs)",
+    # Of nothing there is no share: without `> 0` an instant at which every MoM is silent would make a whole row unknown in Prometheus.
     "cpuUtilization": "100 * sum(mean(pbs_node_cpus_used)) / (sum(mean(pbs_node_cpus_total)) > 0)",
     "gpuUtilization": "100 * sum(mean(pbs_node_gpus_used)) / (sum(mean(pbs_node_gpus_total)) > 0)",
     # The exporter's names, or else the seed's. Their units differ: never one's numerator over the other's

@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import socket
-import struct
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from random import Random
@@ -15,11 +14,9 @@ from typing import Any, Final
 
 import aiohttp
 
+from realtime.web.tcp import AT_ONCE
 from tests.resilience.stage import Stage
 from tests.web.served import UPGRADE
-
-AT_ONCE: Final = struct.pack("ii", 1, 0)
-"""struct linger: closing sends a reset."""
 
 STRANGE: Final = (
     "{",
